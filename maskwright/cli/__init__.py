@@ -1,0 +1,1 @@
+"""The command. One file per word; nothing heavy is imported before a word needs it."""

@@ -1,0 +1,1 @@
+"""Scores as plain functions of counts; counts add up over pictures and machines."""

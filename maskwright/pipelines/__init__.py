@@ -1,0 +1,1 @@
+"""The one loop (label, fuse, refine, train, predict, again), its ledger, stories and reports."""

@@ -1,0 +1,1 @@
+"""Labelled pictures into weights: one plain loop, losses, augmentation."""
