@@ -1,13 +1,19 @@
-"""Run lengths, polygons and palettes: pixels written small and read back without loss."""
+"""Run lengths: one object's pixels written small, and read back without loss; COCO's counts and text both ways."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from maskwright.arrays.compiled import HAS_NUMBA, compiled
 from maskwright.arrays.windows import Window
+
+_EIGHT_ONES = np.uint64(0x0101010101010101)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +45,51 @@ class Region:
         return int(self.counts[1::2].sum(dtype=np.int64))
 
 
+EMPTY = Region(Window(0, 0, 0, 0), np.zeros(0, np.uint32))
+"""The region without a pixel."""
+
+
+def encode(mask: ArrayLike) -> Region:
+    """The region of all true pixels of `mask` (height, width), in its tight box; any dtype, not zero is true.
+
+    Column-major arrays are read in place, others are cropped to the box first. An array without a true pixel gives
+    the empty region.
+
+    >>> encode([[0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 1, 0]])
+    Region(box=Window(top=1, left=1, bottom=3, right=3), counts=array([1, 3], dtype=uint32))
+    """
+    mask = np.asarray(mask)
+    if mask.ndim != 2:
+        raise ValueError(f"a mask is (height, width); got shape {mask.shape}")
+    mask = mask if mask.dtype == np.bool_ else mask != 0
+    if mask.size and mask.flags.f_contiguous:
+        return from_toggles(_changes(mask.T.reshape(-1)), mask.shape[0], mask.size)
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return EMPTY
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    cols = np.flatnonzero(mask[top:bottom].any(axis=0))
+    left, right = int(cols[0]), int(cols[-1]) + 1
+    flat = np.ascontiguousarray(mask[top:bottom, left:right].T).reshape(-1)
+    toggles = np.concatenate([[0], _changes(flat), [flat.size]])
+    counts = np.diff(toggles)
+    counts = counts if counts[-1] else counts[:-1]
+    return Region(Window(top, left, bottom, right), counts.astype(np.uint32))
+
+
+def decode(region: Region, height: int, width: int) -> NDArray[np.bool_]:
+    """The region as bool (height, width); it must lie inside.
+
+    >>> decode(encode([[0, 0, 0], [0, 1, 1]]), 2, 3).astype(int)
+    array([[0, 0, 0],
+           [0, 1, 1]])
+    """
+    mask = np.zeros((height, width), bool)
+    _check_inside(region, height, width)
+    mask[region.box.slices] = region.pixels
+    return mask
+
+
 def paint(class_ids: NDArray[np.uint8], region: Region, class_id: int | np.integer) -> None:
     """Write `class_id` into the pixels of `region`, in place; the region must lie inside (height, width).
 
@@ -50,3 +101,274 @@ def paint(class_ids: NDArray[np.uint8], region: Region, class_id: int | np.integ
            [0, 7, 7, 0, 0]], dtype=uint8)
     """
     class_ids[region.box.slices][region.pixels] = class_id
+
+
+def label_regions(labels: NDArray[Any], *, background: int = 0) -> tuple[NDArray[np.int64], tuple[Region, ...]]:
+    """Every label of an integer map (height, width) as a region, in one pass: (labels ascending, their regions).
+
+    Pixels of `background` belong to nobody. A label in several pieces is one region.
+
+    >>> ids, regions = label_regions(np.array([[0, 7, 7], [3, 0, 7]]))
+    >>> ids.tolist(), [region.area for region in regions]
+    ([3, 7], [1, 3])
+    """
+    height = labels.shape[0]
+    flat = np.ascontiguousarray(labels.T).reshape(-1)
+    breaks = flat[1:] != flat[:-1]
+    breaks[height - 1 :: max(height, 1)] = True
+    starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])[: flat.size]
+    ends = np.append(starts[1:], flat.size)[: len(starts)]
+    owner = flat[starts]
+    keep = owner != background
+    starts, ends, owner = starts[keep], ends[keep], owner[keep]
+    order = np.argsort(owner, kind="stable")
+    ids, first = np.unique(owner[order], return_index=True)
+    cuts = np.append(first, len(order)).tolist()
+    starts, ends = starts[order], ends[order]
+    regions = tuple(from_runs(starts[a:b], ends[a:b], height) for a, b in pairwise(cuts))
+    return ids.astype(np.int64), regions
+
+
+def from_runs(starts: NDArray[Any], ends: NDArray[Any], height: int) -> Region:
+    """The region of ascending, separate runs start..end (last excluded), counted down the columns of a picture.
+
+    Runs may touch, and may go on from the foot of one column to the head of the next.
+
+    >>> from_runs(np.array([5, 9]), np.array([7, 10]), 4)
+    Region(box=Window(top=1, left=1, bottom=3, right=3), counts=array([0, 3, 1], dtype=uint32))
+    """
+    if not len(starts):
+        return EMPTY
+    first_col, first_row = np.divmod(starts, height)
+    last_col, last_row = np.divmod(ends - 1, height)
+    left, right = int(first_col[0]), int(last_col[-1]) + 1
+    top, bottom = int(first_row.min()), int(last_row.max()) + 1
+    if (first_col != last_col).any():
+        top, bottom = 0, height
+    tall = bottom - top
+    toggles = np.empty(2 * len(starts) + 2, np.int64)
+    toggles[0], toggles[-1] = 0, tall * (right - left)
+    toggles[1:-1:2] = (first_col - left) * tall + (first_row - top)
+    toggles[2:-1:2] = (last_col - left) * tall + (last_row - top) + 1
+    counts = np.diff(toggles)
+    if not counts[2:-1:2].all():  # runs that touch inside the box are one
+        counts = np.diff(_without_touching(toggles, counts))
+    return Region(Window(top, left, bottom, right), (counts if counts[-1] else counts[:-1]).astype(np.uint32))
+
+
+def from_counts(counts: ArrayLike, height: int, width: int) -> Region:
+    """The region that COCO run lengths of a whole picture describe; ValueError unless they fill it exactly.
+
+    >>> from_counts([4, 2, 1, 1], 2, 4)
+    Region(box=Window(top=0, left=2, bottom=2, right=4), counts=array([0, 2, 1, 1], dtype=uint32))
+    """
+    lengths = np.asarray(counts, np.int64)
+    toggles = np.cumsum(lengths)
+    total = int(toggles[-1]) if len(toggles) else 0
+    if lengths.ndim != 1 or (lengths < 0).any() or total != height * width:
+        raise ValueError(f"the run lengths cover {total} pixels; expected {height} x {width} = {height * width}")
+    return from_toggles(toggles, height, height * width)
+
+
+def from_toggles(toggles: NDArray[Any], height: int, total: int) -> Region:
+    """The region whose membership flips at each ascending position; equal positions cancel, those past `total` count
+    for nothing.
+
+    >>> from_toggles(np.array([1, 3, 3, 4]), 3, 6).counts.tolist()
+    [1, 3, 2]
+    """
+    toggles = toggles[toggles < total]
+    if len(toggles) > 1 and not (flips := toggles[1:] != toggles[:-1]).all():
+        first = np.flatnonzero(np.concatenate([[True], flips]))
+        times = np.diff(np.append(first, len(toggles)))
+        toggles = toggles[first[times % 2 == 1]]
+    if len(toggles) % 2:
+        toggles = np.append(toggles, total)
+    return from_runs(toggles[0::2], toggles[1::2], height)
+
+
+def to_counts(region: Region, height: int, width: int) -> NDArray[np.uint32]:
+    """COCO run lengths of the whole picture (height, width), background first; the inverse of `from_counts`.
+
+    >>> to_counts(Region(Window(0, 2, 2, 4), np.array([0, 2, 1, 1], np.uint32)), 2, 4)
+    array([4, 2, 1, 1], dtype=uint32)
+    """
+    _check_inside(region, height, width)
+    starts, ends, _ = spans([region], height)
+    toggles = np.empty(2 * len(starts) + 2, np.int64)
+    toggles[0], toggles[-1], toggles[1:-1:2], toggles[2:-1:2] = 0, height * width, starts, ends
+    counts = np.diff(toggles)
+    if not counts[2:-1:2].all():
+        counts = np.diff(_without_touching(toggles, counts))
+    return (counts if counts[-1] or len(counts) == 1 else counts[:-1]).astype(np.uint32)
+
+
+def counts_text(counts: ArrayLike) -> str:
+    """COCO's compressed text of run lengths: five bits a character, from the third on the change to two before.
+
+    >>> counts_text([0, 5, 5, 5, 5, 2, 3, 55])
+    '05500MNe1'
+    """
+    values = np.array(counts, np.int64)
+    values[3:] -= np.asarray(counts, np.int64)[1:-2]
+    digits = values[:, None] >> np.arange(0, 60, 5)
+    rest = digits >> 4  # 0 or -1 once the sign bit of this digit says all that is left
+    needed = 1 + np.argmax((rest == 0) | (rest == -1), axis=1)
+    place = np.arange(12)
+    characters = (digits & 31) + 48 + 32 * (place < needed[:, None] - 1)
+    text: bytes = characters[place < needed[:, None]].astype(np.uint8).tobytes()
+    return text.decode("ascii")
+
+
+def text_counts(text: str | bytes) -> NDArray[np.int64]:
+    """The run lengths of COCO's compressed text; ValueError when it is not such a text.
+
+    >>> text_counts("05500MNe1").tolist()
+    [0, 5, 5, 5, 5, 2, 3, 55]
+    """
+    raw = np.frombuffer(text.encode("latin-1", "replace") if isinstance(text, str) else text, np.uint8)
+    codes = raw.astype(np.int64) - 48
+    if ((codes < 0) | (codes > 63)).any() or (len(codes) and codes[-1] & 32):
+        raise ValueError("this is not the compressed text of run lengths")
+    last = np.flatnonzero((codes & 32) == 0)
+    first = np.concatenate([[0], last[:-1] + 1]) if len(last) else last
+    if len(last) and (last - first).max() > 7:
+        raise ValueError("this is not the compressed text of run lengths: a length has more than 8 digits")
+    place = np.arange(len(codes)) - np.repeat(first, last - first + 1)
+    values = np.add.reduceat((codes & 31) << (5 * place), first) if len(first) else np.zeros(0, np.int64)
+    values -= np.where(codes[last] & 16, np.int64(1) << (5 * (last - first + 1)), 0)
+    values[1::2], values[2::2] = np.cumsum(values[1::2]), np.cumsum(values[2::2])
+    return values
+
+
+def spans(regions: Sequence[Region], height: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Runs start..end of every region, counted down the columns of a picture of `height`: (starts, ends, offsets).
+
+    Region k owns starts[offsets[k]:offsets[k + 1]], ascending. A run may touch the next one.
+
+    >>> spans([encode([[0, 1, 1], [0, 1, 0]])], 2)
+    (array([2, 4]), array([4, 5]), array([0, 2]))
+    """
+    sizes = np.array([len(region.counts) for region in regions], np.int64)
+    edges = np.concatenate([[0], np.cumsum(sizes)])
+    counts = np.concatenate([region.counts for region in regions]) if len(regions) else np.zeros(0, np.uint32)
+    boxes = np.array([region.box for region in regions], np.int64).reshape(-1, 4)
+    if HAS_NUMBA:
+        offsets = np.zeros(len(regions) + 1, np.int64)
+        room = _count_spans(counts, edges, boxes, offsets)
+        starts, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+        _fill_spans(counts, edges, boxes, height, starts, ends)
+        return starts, ends, offsets
+    return _spans_plainly(counts, edges, boxes, height)
+
+
+def _check_inside(region: Region, height: int, width: int) -> None:
+    top, left, bottom, right = region.box
+    if min(top, left) < 0 or bottom > height or right > width:
+        raise ValueError(f"{region.box} does not lie inside {height} x {width} pixels")
+
+
+def _without_touching(toggles: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    keep = np.ones(len(toggles), bool)
+    ends = 2 + 2 * np.flatnonzero(counts[2:-1:2] == 0)
+    keep[ends] = keep[ends + 1] = False
+    return toggles[keep]
+
+
+def _changes(flat: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Where contiguous pixels differ from the one before; the one before the first is False."""
+    bytes_ = flat.view(np.uint8)
+    if not HAS_NUMBA:
+        changed = np.flatnonzero(bytes_[1:] != bytes_[:-1]) + 1
+        return np.concatenate([[0], changed]) if flat.size and flat[0] else changed
+    words = bytes_[: flat.size // 8 * 8].view(np.uint64)
+    positions = np.empty(flat.size, np.int64)  # only what is written is ever backed by memory
+    found = _find_changes(bytes_, words, positions)
+    return positions[:found].copy()
+
+
+@compiled
+def _find_changes(pixels: NDArray[Any], words: NDArray[Any], positions: NDArray[Any]) -> int:
+    found = 0
+    state = np.uint8(0)
+    for index in range(len(words)):
+        if words[index] == (_EIGHT_ONES if state else np.uint64(0)):
+            continue
+        for place in range(8 * index, 8 * index + 8):
+            if pixels[place] != state:
+                positions[found] = place
+                found += 1
+                state = pixels[place]
+    for place in range(8 * len(words), len(pixels)):
+        if pixels[place] != state:
+            positions[found] = place
+            found += 1
+            state = pixels[place]
+    return found
+
+
+@compiled
+def _count_spans(counts: NDArray[Any], edges: NDArray[Any], boxes: NDArray[Any], offsets: NDArray[Any]) -> int:
+    total = 0
+    for k in range(len(boxes)):
+        tall = boxes[k, 2] - boxes[k, 0]
+        position = 0
+        for i in range(edges[k], edges[k + 1]):
+            length = int(counts[i])
+            if (i - edges[k]) % 2 == 1 and length:
+                total += (position + length - 1) // tall - position // tall + 1
+            position += length
+        offsets[k + 1] = total
+    return total
+
+
+@compiled
+def _fill_spans(
+    counts: NDArray[Any],
+    edges: NDArray[Any],
+    boxes: NDArray[Any],
+    height: int,
+    starts: NDArray[Any],
+    ends: NDArray[Any],
+) -> None:
+    total = 0
+    for k in range(len(boxes)):
+        top, left = boxes[k, 0], boxes[k, 1]
+        tall = boxes[k, 2] - top
+        row = 0
+        base = left * height + top
+        for i in range(edges[k], edges[k + 1]):
+            length = int(counts[i])
+            inside = (i - edges[k]) % 2 == 1
+            while length:
+                step = min(length, tall - row)
+                if inside:
+                    starts[total] = base + row
+                    ends[total] = base + row + step
+                    total += 1
+                length -= step
+                row += step
+                if row == tall:
+                    row = 0
+                    base += height
+
+
+def _spans_plainly(
+    counts: NDArray[np.uint32], edges: NDArray[np.int64], boxes: NDArray[np.int64], height: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    owner = np.repeat(np.arange(len(boxes)), np.diff(edges))
+    after = np.cumsum(counts, dtype=np.int64)
+    before = after - counts
+    base = np.concatenate([before, [0]])[edges[:-1]]
+    inside = ((np.arange(len(counts)) - edges[owner]) % 2 == 1) & (counts > 0)
+    owner = owner[inside]
+    start, end = before[inside] - base[owner], after[inside] - base[owner]
+    tall = boxes[owner, 2] - boxes[owner, 0]
+    times = (end - 1) // tall - start // tall + 1
+    run = np.repeat(np.arange(len(owner)), times)
+    col = (start // tall)[run] + np.arange(len(run)) - np.repeat(np.cumsum(times) - times, times)
+    owner, tall = owner[run], tall[run]
+    shift = (boxes[owner, 1] + col) * height + boxes[owner, 0] - col * tall
+    starts, ends = np.maximum(start[run], col * tall) + shift, np.minimum(end[run], (col + 1) * tall) + shift
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(boxes)))])
+    return starts, ends, offsets
