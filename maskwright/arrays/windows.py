@@ -1,8 +1,17 @@
-"""Windows: rectangles of pixels that cover a picture, and what is stitched from them."""
+"""Windows: rectangles of pixels that cover a picture, and what is stitched from them.
+
+Windows depend on the whole picture only. Whoever needs a piece of it takes the windows that meet the piece and stitches
+them in ascending order: then every pixel sees the same values in the same order, and comes out the same to the last
+bit whatever piece it is computed in.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Window(NamedTuple):
@@ -40,3 +49,156 @@ class Window(NamedTuple):
         top, left = max(self.top, other.top), max(self.left, other.left)
         bottom, right = min(self.bottom, other.bottom), min(self.right, other.right)
         return Window(top, left, bottom, right) if top < bottom and left < right else None
+
+
+def cover(height: int, width: int, size: int | tuple[int, int], overlap: int = 0) -> list[Window]:
+    """Windows of one size that cover a picture, row by row; neighbours share `overlap` pixels.
+
+    The last window of a row or column is moved back to end at the edge, so it shares more. Where the picture is smaller
+    than `size` (one number or height and width) the window is as small as the picture. An empty picture has none.
+
+    >>> [(window.left, window.right) for window in cover(4, 10, 4, overlap=1)]
+    [(0, 4), (3, 7), (6, 10)]
+    >>> [(window.left, window.right) for window in cover(4, 9, 4, overlap=1)]
+    [(0, 4), (3, 7), (5, 9)]
+    """
+    tall, wide = (size, size) if isinstance(size, int) else size
+    if not 0 <= overlap < min(tall, wide):
+        raise ValueError(f"overlap is from 0 to one less than the window of {tall} x {wide}; got {overlap}")
+    if height < 1 or width < 1:
+        return []
+    tops, lefts = _starts(height, tall, overlap), _starts(width, wide, overlap)
+    return [Window(top, left, min(top + tall, height), min(left + wide, width)) for top in tops for left in lefts]
+
+
+def split(within: Window, size: int | tuple[int, int]) -> list[Window]:
+    """Windows that share no pixel and together are `within`, row by row; the last ones are smaller where need be.
+
+    >>> [(window.left, window.right) for window in split(Window(0, 2, 1, 11), 4)]
+    [(2, 6), (6, 10), (10, 11)]
+    """
+    tall, wide = (size, size) if isinstance(size, int) else size
+    if tall < 1 or wide < 1:
+        raise ValueError(f"a window has at least one pixel; got size {tall} x {wide}")
+    return [
+        Window(top, left, min(top + tall, within.bottom), min(left + wide, within.right))
+        for top in range(within.top, within.bottom, tall)
+        for left in range(within.left, within.right, wide)
+    ]
+
+
+def meeting(windows: Sequence[Window], piece: Window) -> list[int]:
+    """Numbers of the windows that share a pixel with `piece`, ascending.
+
+    >>> meeting(cover(4, 10, 4, overlap=1), Window(0, 5, 4, 7))
+    [1, 2]
+    """
+    return [number for number, window in enumerate(windows) if window.meet(piece)]
+
+
+def grow(window: Window, margin: int, within: Window) -> Window:
+    """`window` with `margin` more pixels on each side, as far as `within` reaches.
+
+    >>> grow(Window(0, 4, 2, 6), 3, Window(0, 0, 10, 8))
+    Window(top=0, left=1, bottom=5, right=8)
+    """
+    wider = Window(window.top - margin, window.left - margin, window.bottom + margin, window.right + margin)
+    met = wider.meet(within)
+    if met is None:
+        raise ValueError(f"{window} does not lie inside {within}")
+    return met
+
+
+def shift(window: Window, top: int, left: int) -> Window:
+    """`window` as seen from (top, left).
+
+    >>> shift(Window(5, 7, 9, 9), 5, 6)
+    Window(top=0, left=1, bottom=4, right=3)
+    """
+    return Window(window.top - top, window.left - left, window.bottom - top, window.right - left)
+
+
+def weights(height: int, width: int, overlap: int) -> NDArray[np.float32]:
+    """How much each pixel of a window counts where windows overlap: float32 (height, width) in (0, 1].
+
+    1 in the middle, falling smoothly (3t^2 - 2t^3) over `overlap` pixels to each edge and never to 0; two neighbours
+    that share exactly `overlap` pixels add up to 1. No transcendental function is used, so every machine agrees.
+
+    >>> weights(5, 6, 2)[2].round(3)
+    array([0.156, 0.844, 1.   , 1.   , 0.844, 0.156], dtype=float32)
+    """
+    return (_ramp(height, overlap)[:, None] * _ramp(width, overlap)[None, :]).astype(np.float32)
+
+
+def cut(array: NDArray[Any], windows: Iterable[Window]) -> list[NDArray[Any]]:
+    """The part of an array (..., height, width) inside each window, as views.
+
+    >>> [part.tolist() for part in cut(np.arange(5)[None], cover(1, 5, 3, overlap=1))]
+    [[[0, 1, 2]], [[2, 3, 4]]]
+    """
+    return [array[(..., *window.slices)] for window in windows]
+
+
+class Stitch:
+    """Scores of overlapping windows blended into one piece of the picture, a window at a time.
+
+    `add` windows in ascending order. `scores` is float32 (channels, height, width) of the piece, `weight` float32
+    (height, width) the sum of weights, 0 where no window came. Each pixel is a running mean, so where all windows agree
+    the result is what they say, to the last bit. Holds channels + 1 float32 per pixel of the piece.
+
+    >>> stitch = Stitch(Window(0, 0, 1, 4), channels=1, overlap=2)
+    >>> stitch.add(Window(0, 0, 1, 3), np.full((1, 1, 3), 0.1, np.float32))
+    >>> stitch.add(Window(0, 1, 1, 4), np.full((1, 1, 3), 0.1, np.float32))
+    >>> bool((stitch.scores == np.float32(0.1)).all())
+    True
+    """
+
+    def __init__(self, piece: Window, channels: int, overlap: int) -> None:
+        self.piece = piece
+        self.overlap = overlap
+        self.scores = np.zeros((channels, piece.height, piece.width), np.float32)
+        self.weight = np.zeros((piece.height, piece.width), np.float32)
+
+    def add(self, window: Window, scores: NDArray[np.float32]) -> None:
+        """Blend in the scores (channels, height, width) of a window; what lies outside the piece is left out."""
+        shape = (self.scores.shape[0], window.height, window.width)
+        if scores.shape != shape:
+            raise ValueError(f"scores of {window} are {shape}; got {scores.shape}")
+        met = window.meet(self.piece)
+        if met is None:
+            return
+        there, here = shift(met, window.top, window.left).slices, shift(met, self.piece.top, self.piece.left).slices
+        weight = weights(window.height, window.width, self.overlap)[there]
+        self.weight[here] += weight
+        share = weight / self.weight[here]
+        for channel, part in zip(self.scores, scores, strict=True):
+            channel[here] += (part[there].astype(np.float32, copy=False) - channel[here]) * share
+
+
+def stitch(
+    parts: Iterable[tuple[Window, NDArray[np.float32]]], piece: Window, channels: int, overlap: int
+) -> NDArray[np.float32]:
+    """Blend (window, scores) pairs, in ascending order of windows, into float32 scores (channels, height, width).
+
+    Pixels of the piece that no window meets are nan.
+
+    >>> parts = [(Window(0, 0, 1, 2), np.ones((1, 1, 2), np.float32))]
+    >>> stitch(parts, Window(0, 1, 1, 3), channels=1, overlap=0)
+    array([[[ 1., nan]]], dtype=float32)
+    """
+    blend = Stitch(piece, channels, overlap)
+    for window, scores in parts:
+        blend.add(window, scores)
+    blend.scores[:, blend.weight == 0] = np.nan
+    return blend.scores
+
+
+def _starts(length: int, size: int, overlap: int) -> list[int]:
+    last = max(0, length - size)
+    return [*range(0, last, size - overlap), last]
+
+
+def _ramp(length: int, overlap: int) -> NDArray[np.float64]:
+    from_edge = np.minimum(np.arange(length), np.arange(length)[::-1]) + 0.5
+    part = np.minimum(from_edge / max(overlap, 1), 1.0) if overlap else np.ones(length)
+    return part * part * (3.0 - 2.0 * part)
