@@ -1,0 +1,236 @@
+"""GeoTIFF and COG: read by windows, written whole or by pieces. The only file that knows rasterio."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window as RasterWindow
+
+from maskwright.errors import FormatError
+from maskwright.io.tiff_header import check_is_file, read_tiff_header
+from maskwright.types import Grid, Image
+
+CACHE_BYTES = 64 << 20
+"""What GDAL may keep of blocks it has read; without a bound it takes 5 % of the machine."""
+
+_OPENING = threading.Lock()  # warnings.catch_warnings changes the whole process
+
+
+def open_raster(path: str | Path, *, as_colours: bool = True) -> Image:
+    """A raster as an Image whose pixels and valid stay in the file until they are sliced.
+
+    Pixels are (height, width, bands) in the file's dtype; palettes and CMYK become RGB unless `as_colours` is False,
+    and an alpha band is left out. `valid` is False where mask, alpha or nodata say so or all bands are nan. The image
+    may be pickled and read from several threads; each opens the file for itself.
+    """
+    source = _Source(Path(path))
+    with source.reading() as dataset:
+        layout = _Layout(dataset, as_colours)
+        grid = _grid(dataset)
+    return Image(RasterPixels(source, layout), grid, RasterValid(source, layout))
+
+
+def raster_grid(path: str | Path) -> Grid:
+    """Where a raster's pixels lie, from its header alone."""
+    with _Source(Path(path)).reading() as dataset:
+        return _grid(dataset)
+
+
+def raster_nodata(path: str | Path) -> float | None:
+    """The value that means 'no data' in a raster's first band, or None."""
+    with _Source(Path(path)).reading() as dataset:
+        return None if dataset.nodata is None else float(dataset.nodata)
+
+
+def raster_tags(path: str | Path) -> dict[str, str]:
+    """The tags a raster carries, as `write_raster` and `RasterWriter` wrote them."""
+    with _Source(Path(path)).reading() as dataset:
+        return dict(dataset.tags())
+
+
+def open_dataset(path: Path) -> Any:
+    """rasterio's dataset for a file, without its warning about rasters that lie nowhere."""
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(path)
+
+
+class _Source:
+    """A file that every thread and process opens for itself when it first reads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+
+    def __reduce__(self) -> tuple[type[_Source], tuple[Path]]:
+        return _Source, (self.path,)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Any]:
+        try:
+            with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+                yield self._dataset()
+        except RasterioError as error:
+            reason = " ".join(str(error.__cause__ or error).split())
+            raise FormatError(
+                f"{self.path}: broken TIFF ({reason}); expected whole pixels; get the file again"
+            ) from error
+
+    def _dataset(self) -> Any:
+        # A forked process must not share the file position of its parent.
+        if getattr(self._local, "process", None) != os.getpid():
+            check_is_file(self.path)
+            read_tiff_header(self.path)
+            self._local.dataset = open_dataset(self.path)
+            self._local.process = os.getpid()
+        return self._local.dataset
+
+
+class _Layout:
+    """What of a file's bands becomes pixels, and how."""
+
+    def __init__(self, dataset: Any, as_colours: bool) -> None:
+        kinds = dataset.colorinterp
+        self.height, self.width = dataset.height, dataset.width
+        self.bands = [i for i, kind in enumerate(kinds, 1) if kind != ColorInterp.alpha]
+        self.dtype = np.dtype(dataset.dtypes[0])
+        if self.dtype.kind == "c" or len({dataset.dtypes[i - 1] for i in self.bands}) > 1:
+            raise FormatError(
+                f"{dataset.name}: bands of the kinds {sorted(set(dataset.dtypes))}; expected one real kind of number "
+                "for all; split the bands into files"
+            )
+        self.palette = _palette(dataset) if as_colours and kinds[0] == ColorInterp.palette else None
+        cmyk = (ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black)
+        self.is_cmyk = as_colours and tuple(kinds[:4]) == cmyk and self.dtype == np.uint8
+        self.channels = 3 if self.palette is not None or self.is_cmyk else len(self.bands)
+
+    def colours(self, bands: NDArray[Any]) -> NDArray[Any]:
+        """(bands, height, width) as read -> (height, width, channels)."""
+        if self.palette is not None:
+            coloured: NDArray[Any] = self.palette[bands[0].astype(np.intp)]
+            return coloured
+        if self.is_cmyk:
+            light = 255 - bands[:4].astype(np.uint16)
+            rgb: NDArray[Any] = ((light[:3] * light[3] + 127) // 255).astype(np.uint8)
+            return np.ascontiguousarray(rgb.transpose(1, 2, 0))
+        return np.ascontiguousarray(bands.transpose(1, 2, 0))
+
+
+class _Slab:
+    """Slices of a raster, read when they are asked for."""
+
+    def __init__(self, source: _Source, layout: _Layout) -> None:
+        self._source, self._layout = source, layout
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def _read(self, dataset: Any, window: RasterWindow) -> NDArray[Any]:
+        raise NotImplementedError
+
+    def __getitem__(self, key: Any, /) -> NDArray[Any]:
+        keys = key if isinstance(key, tuple) else (key,)
+        if any(each is Ellipsis for each in keys):
+            at = next(i for i, each in enumerate(keys) if each is Ellipsis)
+            keys = (*keys[:at], *[slice(None)] * (len(self.shape) - len(keys) + 1), *keys[at + 1 :])
+        rows, row_rest = _span(keys[0] if keys else slice(None), self.shape[0])
+        cols, col_rest = _span(keys[1] if len(keys) > 1 else slice(None), self.shape[1])
+        size = len(rows), len(cols)
+        if 0 in size:
+            read = np.empty((*size, *self.shape[2:]), self.dtype)
+        else:
+            window = RasterWindow(cols.start, rows.start, size[1], size[0])
+            with self._source.reading() as dataset:
+                read = self._read(dataset, window)
+        picked: NDArray[Any] = read[:, col_rest][row_rest] if len(keys) < 3 else read[:, col_rest, keys[2]][row_rest]
+        return picked
+
+    def __array__(self, dtype: Any = None, /, *, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("pixels in a file cannot become an array without a copy")
+        return np.asarray(self[:, :], dtype)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self._layout.dtype)
+
+
+class RasterPixels(_Slab):
+    """(height, width, channels) of a raster."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._layout.height, self._layout.width, self._layout.channels
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        own: np.dtype[Any] = self._layout.dtype
+        return own if self._layout.palette is None else np.dtype(np.uint8)
+
+    def _read(self, dataset: Any, window: RasterWindow) -> NDArray[Any]:
+        return self._layout.colours(dataset.read(self._layout.bands, window=window))
+
+
+class RasterValid(_Slab):
+    """(height, width) of a raster: where there is data."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._layout.height, self._layout.width
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(bool)
+
+    def _read(self, dataset: Any, window: RasterWindow) -> NDArray[Any]:
+        valid: NDArray[np.bool_] = dataset.dataset_mask(window=window) > 0
+        if self._layout.dtype.kind == "f":
+            valid &= ~np.isnan(dataset.read(self._layout.bands, window=window)).all(axis=0)
+        return valid
+
+
+def _span(key: Any, size: int) -> tuple[range, Any]:
+    """The rows (or columns) to read for an index, and the index to apply to what was read."""
+    if isinstance(key, slice):
+        wanted = range(size)[key]
+        if len(wanted) == 0:
+            return range(0), slice(None)
+        low, high = min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1])
+        return range(low, high + 1), slice(None, None, wanted.step)
+    if isinstance(key, int | np.integer):
+        at = range(size)[int(key)]
+        return range(at, at + 1), 0
+    raise TypeError(f"pixels in a file are read by slices and whole numbers; got {key!r}; use np.asarray first")
+
+
+def _palette(dataset: Any) -> NDArray[np.uint8]:
+    entries = dataset.colormap(1)
+    table = np.zeros((max(int(np.iinfo(dataset.dtypes[0]).max), *entries) + 1, 3), np.uint8)
+    for index, color in entries.items():
+        table[index] = color[:3]
+    return table
+
+
+def _grid(dataset: Any) -> Grid:
+    transform = tuple(float(each) for each in dataset.transform[:6])
+    crs = dataset.crs.to_string() if dataset.crs else None
+    if transform == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0) and crs is None:
+        return Grid(dataset.height, dataset.width)
+    a, b, c, d, e, f = transform
+    if a * e - b * d == 0:
+        raise FormatError(
+            f"{dataset.name}: its transform {transform} has no inverse; expected one; georeference it again"
+        )
+    return Grid(dataset.height, dataset.width, (a, b, c, d, e, f), crs)
