@@ -227,14 +227,21 @@ class Mask:
 
 @dataclass(frozen=True, eq=False)
 class Instances:
-    """Objects that may overlap: run-length regions on one grid, with a class id and a score each."""
+    """Objects that may overlap: run-length regions on one grid, with a class id and a score each.
+
+    Where a file says more, it is kept: `crowd` marks regions that stand for many objects, `areas` are the file's own
+    (of polygons, not pixels) and `extents` its boxes as top, left, height, width, to the last bit.
+    """
 
     regions: tuple[Region, ...]
     class_ids: NDArray[np.uint8]
-    scores: NDArray[np.float32]
+    scores: NDArray[np.float32] | NDArray[np.float64]
     class_names: tuple[str, ...]
     grid: Grid
     history: tuple[Step, ...] = ()
+    crowd: NDArray[np.bool_] | None = None
+    areas: NDArray[np.float64] | None = None
+    extents: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.regions)
@@ -242,6 +249,9 @@ class Instances:
             raise ValueError(
                 f"{count} regions need {count} class ids and scores; got {self.class_ids.shape} and {self.scores.shape}"
             )
+        for name, shape in (("crowd", (count,)), ("areas", (count,)), ("extents", (count, 4))):
+            if (given := getattr(self, name)) is not None and given.shape != shape:
+                raise ValueError(f"{count} regions need {name} of shape {shape}; got {given.shape}")
         for region in self.regions:
             if region.counts.size and region.box.meet(self.grid.window) != region.box:
                 raise ValueError(f"{region.box} does not lie inside {self.grid.height} x {self.grid.width} pixels")
