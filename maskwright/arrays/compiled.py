@@ -23,8 +23,8 @@ else:
 
 
 def compiled(function: Function) -> Function:
-    """`function`, compiled by numba when it is here: cached, without the GIL, with exact IEEE arithmetic."""
+    """`function`, compiled by numba when it is here: cached, without the GIL, IEEE arithmetic: x / 0 is inf or nan."""
     if not HAS_NUMBA:
         return function
-    result: Function = numba.njit(cache=True, nogil=True, fastmath=False)(function)
+    result: Function = numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
     return result
