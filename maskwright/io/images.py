@@ -39,7 +39,7 @@ _MAGIC = ((b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"BM", "BMP
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # The fewest bytes a claimed pixel can honestly take: deflate packs 1032 to 1, a flat jpg some 350 pixels into a byte.
 _PIXELS_PER_BYTE = {"PNG": 8 * 1032, "JPEG": 4096, "BMP": 255}
-_BROKEN = (
+BROKEN_FILE = (
     OSError,
     ValueError,
     SyntaxError,
@@ -79,7 +79,7 @@ def picture_grid(path: str | Path) -> Grid:
     kind = picture_format(path)
     if kind == "TIFF":
         return _tiff_grid(Path(path))
-    with _opened(Path(path), kind) as picture:
+    with opened(Path(path), kind) as picture:
         width, height = picture.size
         return Grid(width, height) if _orientation(picture) > 4 else Grid(height, width)
 
@@ -125,7 +125,7 @@ def _format_of(start: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC if start.startswith(magic)), None)
 
 
-class _opened:  # noqa: N801  # reads as a verb at its one kind of use: with _opened(path)
+class opened:  # noqa: N801  # read as a verb: with opened(path)
     """A Pillow picture, opened by our own rule of size instead of Pillow's, which is one for the whole process."""
 
     def __init__(self, path: Path, kind: str) -> None:
@@ -140,7 +140,7 @@ class _opened:  # noqa: N801  # reads as a verb at its one kind of use: with _op
         try:
             self.file = self.path.open("rb")
             picture = factory(self.file, str(self.path))
-        except _BROKEN as error:
+        except BROKEN_FILE as error:
             self.__exit__()
             raise broken(self.path, self.kind, error) from error
         try:
@@ -171,7 +171,7 @@ def broken(path: Path, kind: str, error: BaseException) -> FormatError:
 
 
 def _read_plain(path: Path, kind: str) -> Image:
-    with _opened(path, kind) as picture:
+    with opened(path, kind) as picture:
         try:
             if getattr(picture, "n_frames", 1) > 1 and kind != "JPEG":
                 _log.warning("%s holds %d frames; the first one is read", path, picture.n_frames)
@@ -180,7 +180,7 @@ def _read_plain(path: Path, kind: str) -> Image:
             orientation = _orientation(picture)
         except FormatError:
             raise
-        except _BROKEN as error:
+        except BROKEN_FILE as error:
             raise broken(path, kind, error) from error
     return Image(upright(pixels, orientation), valid=None if valid is None else upright(valid, orientation))  # type: ignore[arg-type]
 
@@ -189,7 +189,7 @@ def _orientation(picture: Any) -> int:
     """The EXIF orientation, 1 to 8; 1 where there is none or it makes no sense."""
     try:
         value = picture.getexif().get(0x0112, 1)
-    except _BROKEN:  # a broken EXIF block says nothing about the pixels
+    except BROKEN_FILE:  # a broken EXIF block says nothing about the pixels
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -280,6 +280,14 @@ def _tiff_grid(path: Path) -> Grid:
     return grid
 
 
+def rasters_module(path: str | Path) -> Any:
+    """The module that reads and writes TIFF through rasterio, or the error that says how to get it for this file."""
+    module = _rasters()
+    if module is None:
+        raise _needs_rasterio(Path(path))
+    return module
+
+
 def _rasters() -> Any:
     """The module that reads TIFF through rasterio, or None where rasterio is not installed."""
     if importlib.util.find_spec("rasterio") is None:
@@ -291,7 +299,7 @@ def _rasters() -> Any:
 
 def _read_plain_tiff(path: Path) -> Image:
     try:
-        with _opened(path, "TIFF") as picture:
+        with opened(path, "TIFF") as picture:
             is_on_earth = 34264 in picture.tag_v2 or 33550 in picture.tag_v2
         if not is_on_earth:
             return _read_plain(path, "TIFF")

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import rasterio
+import rasterio.crs
+import rasterio.shutil
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
+from rasterio._err import CPLE_BaseError
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterWindow
 
-from maskwright.errors import FormatError
+from maskwright.arrays.windows import Window
+from maskwright.errors import FormatError, InputError, OutputError
+from maskwright.io.outputs import whole_file
 from maskwright.io.tiff_header import check_is_file, read_tiff_header
 from maskwright.types import Grid, Image
 
@@ -59,11 +65,11 @@ def raster_tags(path: str | Path) -> dict[str, str]:
         return dict(dataset.tags())
 
 
-def open_dataset(path: Path) -> Any:
+def open_dataset(path: Path, mode: str = "r") -> Any:
     """rasterio's dataset for a file, without its warning about rasters that lie nowhere."""
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(path)
+        return rasterio.open(path, mode)
 
 
 class _Source:
@@ -104,7 +110,7 @@ class _Layout:
         kinds = dataset.colorinterp
         self.height, self.width = dataset.height, dataset.width
         self.bands = [i for i, kind in enumerate(kinds, 1) if kind != ColorInterp.alpha]
-        self.dtype = np.dtype(dataset.dtypes[0])
+        self.dtype: np.dtype[Any] = np.dtype(dataset.dtypes[0])
         if self.dtype.kind == "c" or len({dataset.dtypes[i - 1] for i in self.bands}) > 1:
             raise FormatError(
                 f"{dataset.name}: bands of the kinds {sorted(set(dataset.dtypes))}; expected one real kind of number "
@@ -164,7 +170,7 @@ class _Slab:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self._layout.dtype)
+        return self._layout.dtype
 
 
 class RasterPixels(_Slab):
@@ -234,3 +240,162 @@ def _grid(dataset: Any) -> Grid:
             f"{dataset.name}: its transform {transform} has no inverse; expected one; georeference it again"
         )
     return Grid(dataset.height, dataset.width, (a, b, c, d, e, f), crs)
+
+
+def write_raster(
+    path: str | Path,
+    array: NDArray[Any],
+    grid: Grid,
+    *,
+    nodata: float | None = None,
+    colors: NDArray[np.uint8] | None = None,
+    overviews: bool = True,
+    cog: bool = True,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Write (height, width) or (height, width, bands) as a GeoTIFF, a COG unless `cog` is False; whole or not at all.
+
+    `colors` (256, 3) is the colour table of class ids; with it overviews take the most frequent id, else
+    the average. The same array gives the same bytes.
+    """
+    array = array[..., None] if array.ndim == 2 else array
+    if array.shape[:2] != grid.shape:
+        raise ValueError(f"the array is {array.shape[:2]} but the grid is {grid.shape}")
+    with RasterWriter(
+        path,
+        grid,
+        array.dtype,
+        bands=array.shape[2],
+        nodata=nodata,
+        colors=colors,
+        overviews=overviews,
+        cog=cog,
+        tags=tags,
+    ) as writer:
+        writer.write(grid.window, array)
+
+
+class RasterWriter:
+    """A raster written piece by piece; the file gets its name when the block ends well, and is never seen before.
+
+        with RasterWriter("map.tif", grid, "uint8", nodata=255) as writer:
+            writer.write(Window(0, 0, 512, 512), class_ids)
+
+    Pixels nobody writes hold nodata, or 0. Memory stays within GDAL's cache, `CACHE_BYTES`, whatever the size. Pieces
+    may come in any order and from one thread at a time; which order makes no difference to a COG's bytes.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        grid: Grid,
+        dtype: Any = "uint8",
+        *,
+        bands: int = 1,
+        nodata: float | None = None,
+        colors: NDArray[np.uint8] | None = None,
+        overviews: bool = True,
+        cog: bool = True,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self.path, self.grid, self.dtype, self.bands = Path(path), grid, np.dtype(dtype), bands
+        self.nodata, self.colors, self.overviews, self.cog = nodata, colors, overviews, cog
+        self.tags = dict(tags or {})
+        self._stack = contextlib.ExitStack()
+        self._dataset: Any = None
+        self._draft: Path | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            with self._told():
+                self._final = self._stack.enter_context(whole_file(self.path))
+                self._draft = self._final.with_name(f"{self._final.stem}-draft.tif")
+                self._stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES))
+                self._dataset = self._opened()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def write(self, window: Window, array: NDArray[Any]) -> None:
+        """Write (height, width) or (height, width, bands) at a window."""
+        array = array[..., None] if array.ndim == 2 else array
+        if array.shape != (window.height, window.width, self.bands) or array.dtype != self.dtype:
+            expected = f"{self.dtype} ({window.height}, {window.width}, {self.bands})"
+            raise ValueError(f"the array is {array.dtype} {array.shape}; expected {expected}")
+        self.grid.crop(window)
+        with self._told():
+            at = RasterWindow(window.left, window.top, window.width, window.height)
+            self._dataset.write(array.transpose(2, 0, 1), window=at)
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            with self._told():
+                if self._dataset is not None:
+                    self._dataset.close()
+                if error is None:
+                    self._finish()
+        except BaseException:
+            self._leave(*sys.exc_info())
+            raise
+        self._leave(kind, error, trace)
+
+    def _leave(self, kind: Any, error: Any, trace: Any) -> None:
+        if self._draft is not None:
+            self._draft.unlink(missing_ok=True)
+        self._stack.__exit__(kind, error, trace)
+
+    def _opened(self) -> Any:
+        grid = self.grid
+        settings: dict[str, Any] = {
+            "driver": "GTiff", "height": grid.height, "width": grid.width, "count": self.bands, "dtype": self.dtype,
+            "nodata": self.nodata, "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate",
+            "bigtiff": "if_safer", "interleave": "pixel", "num_threads": 1,
+        }  # fmt: skip
+        if grid.crs is not None:
+            settings["crs"] = _crs(grid.crs, self.path)
+        if grid.transform is not None:
+            settings["transform"] = rasterio.Affine(*grid.transform)
+        with _OPENING, warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset = rasterio.open(self._draft, "w", **settings)
+        if self.colors is not None:
+            dataset.write_colormap(1, {i: (*color, 255) for i, color in enumerate(self.colors.tolist())})
+        if self.tags:
+            dataset.update_tags(**self.tags)
+        return dataset
+
+    def _finish(self) -> None:
+        """The draft becomes what was asked for: a copy in the order a COG wants, or with overviews inside."""
+        resampling = "mode" if self.colors is not None else "average"
+        smallest_side = min(self.grid.shape)
+        if self.cog:
+            with _OPENING, warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                rasterio.shutil.copy(
+                    self._draft, self._final, driver="COG", compress="deflate", blocksize=512, num_threads=1,
+                    overviews="auto" if self.overviews else "none", overview_resampling=resampling, bigtiff="if_safer",
+                )  # fmt: skip
+            return
+        if self.overviews and smallest_side > 512:
+            factors = [2**i for i in range(1, 12) if max(self.grid.shape) / 2**i >= 256]
+            with open_dataset(Path(str(self._draft)), "r+") as dataset:
+                dataset.build_overviews(factors, Resampling[resampling])
+        Path(str(self._draft)).replace(self._final)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (RasterioError, CPLE_BaseError) as error:
+            reason = " ".join(str(error.__cause__ or error).split())
+            raise OutputError(f"{self.path}: cannot be written ({reason}); check the disk and the folder") from error
+
+
+def _crs(text: str, path: Path) -> Any:
+    try:
+        return rasterio.crs.CRS.from_user_input(text)
+    except RasterioError as error:
+        raise InputError(
+            f"{path}: {text!r} is no coordinate system; expected one like EPSG:32740; change it"
+        ) from error
