@@ -1,0 +1,41 @@
+"""`maskwright predict`: a segmenter to masks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from maskwright.cli import words
+from maskwright.cli.screen import Answer, Screen
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of a trained model")
+    words.add_images(parser)
+    words.add_out(parser)
+    parser.add_argument("--window", type=words.positive, default=512, metavar="PX", help="side of a window (512)")
+    parser.add_argument("--overlap", type=words.whole, default=64, metavar="PX", help="shared by neighbours (64)")
+    words.add_workers(parser)
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
+    from maskwright.errors import InputError
+    from maskwright.pipelines.commands import predict
+
+    if arguments.overlap >= arguments.window:
+        raise InputError(
+            f"--overlap {arguments.overlap} is not smaller than --window {arguments.window}: windows would stand still; "
+            f"lower it, for example to {arguments.window // 8}"
+        )
+    with screen.progress("predict") as progress:
+        outcome = predict(
+            arguments.model,
+            arguments.images,
+            out=arguments.out,
+            window=arguments.window,
+            overlap=arguments.overlap,
+            workers=arguments.workers,
+            fresh=arguments.fresh,
+            progress=progress,
+        )
+    return words.outcome_answer(outcome, "predicted")

@@ -1,0 +1,114 @@
+"""Arguments that several commands take, and what their words mean."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maskwright.errors import InputError
+
+if TYPE_CHECKING:
+    from maskwright.cli.screen import Answer
+    from maskwright.pipelines.outcome import Outcome
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", metavar="IMAGES", help="a folder of pictures, one picture, or a glob in quotes")
+
+
+def add_out(parser: argparse.ArgumentParser, metavar: str = "DIR") -> None:
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar=metavar, help="where results go; what is there already is continued"
+    )
+    parser.add_argument("--fresh", action="store_true", help="start a new folder beside an existing one")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting; dotted names reach inside, the value is YAML; may be repeated",
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes at a time (default 1)")
+
+
+def positive(word: str) -> int:
+    """A whole number from 1."""
+    try:
+        number = int(word)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1")
+    return number
+
+
+def whole(word: str) -> int:
+    """A whole number from 0."""
+    try:
+        number = int(word)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 0")
+    return number
+
+
+def read_settings(words: Sequence[str]) -> dict[str, Any]:
+    """The settings of `--set a.b=c` words: dotted names become nested, values are YAML.
+
+    >>> read_settings(["reach_px=40", "edges.keep=true"])
+    {'reach_px': 40, 'edges': {'keep': True}}
+    """
+    from maskwright.pipelines.recipe import parse_setting
+
+    settings: dict[str, Any] = {}
+    for word in words:
+        names, value = parse_setting(word)
+        inside = settings
+        for name in names[:-1]:
+            inside = inside.setdefault(name, {})
+            if not isinstance(inside, dict):
+                raise InputError(f"--set {word}: {name!r} was set to a value before; it cannot also hold settings")
+        inside[names[-1]] = value
+    return settings
+
+
+def outcome_answer(outcome: Outcome, verb: str, *, more: Mapping[str, Any] | None = None) -> Answer:
+    """What a pipeline did: how many items were done, were there already and failed; the exit code that goes with it.
+
+    0 when all is done, 1 when some failed, 3 when there was nothing to do.
+    """
+    from maskwright.cli.screen import Answer, failures
+
+    failed = tuple((name, reason) for name, reason in outcome.failed)
+    record = {
+        "done": outcome.done,
+        "skipped": outcome.skipped,
+        "failed": [{"name": name, "reason": reason} for name, reason in failed],
+        "out": str(outcome.out),
+        **(more or {}),
+    }
+    code = 1 if failed else 0 if outcome.done else 3
+    return Answer(record, code=code, notes=[*failures(failed), _summary(outcome, verb)])
+
+
+def _summary(outcome: Outcome, verb: str) -> str:
+    if not outcome.done and not outcome.failed:
+        if outcome.skipped:
+            return f"nothing to do: all {outcome.skipped} are there already; in {outcome.out}"
+        return f"nothing to do: no item was found for {outcome.out}"
+    parts = [f"{outcome.done} {verb}"]
+    if outcome.skipped:
+        parts.append(f"{outcome.skipped} already there")
+    if outcome.failed:
+        parts.append(f"{len(outcome.failed)} failed")
+    return f"{', '.join(parts)}; in {outcome.out}"
