@@ -137,7 +137,7 @@ def _kth(values: NDArray[np.float64], size: int, k: int) -> float:
             low = i
         else:
             break
-    return values[k]
+    return float(values[k])
 
 
 @compiled

@@ -8,6 +8,7 @@ says how long a step down and to the right are, for pixels that are not square (
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -123,7 +124,8 @@ def inside_hull(rows: ArrayLike, cols: ArrayLike, shape: tuple[int, int]) -> NDA
     [[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]]
     """
     ones = np.ones(np.size(rows), np.float32)
-    return np.isfinite(interpolate_linear(rows, cols, ones, shape))
+    inside: NDArray[np.bool_] = np.isfinite(interpolate_linear(rows, cols, ones, shape))
+    return inside
 
 
 def _by_channels(
@@ -160,7 +162,7 @@ def _in_bands(out: NDArray[Any], threads: int, paint: Callable[[NDArray[Any], in
         paint(out, 0)
         return
     with ThreadPoolExecutor(threads) as pool:
-        pieces = zip(edges[:-1], edges[1:], strict=True)
+        pieces = itertools.pairwise(edges)
         for done in [pool.submit(paint, out[:, top:bottom], top) for top, bottom in pieces]:
             done.result()
 

@@ -29,7 +29,8 @@ def paint_triangles(
     triangles share a pixel the later one is painted last. An empty list of triangles paints nothing.
 
     >>> out = np.full((1, 2, 3), np.nan)
-    >>> paint_triangles(out, np.array([[0.0, 0], [0, 2], [1, 0]]), np.array([[0.0], [2], [4]]), np.array([[0, 1, 2]]), 0)
+    >>> corners, values = np.array([[0.0, 0], [0, 2], [1, 0]]), np.array([[0.0], [2], [4]])
+    >>> paint_triangles(out, corners, values, np.array([[0, 1, 2]]), 0)
     >>> out.tolist()
     [[[0.0, 1.0, 2.0], [4.0, nan, nan]]]
     """
@@ -72,7 +73,7 @@ def _paint_span(
 def _paint(
     out: NDArray[Any], corners: NDArray[np.float64], values: NDArray[np.float64], triangles: NDArray[np.int32], top: int
 ) -> None:
-    channels, height, width = out.shape
+    channels, height = out.shape[:2]
     at_left, at_right = np.empty(channels), np.empty(channels)
     ends, edges = np.empty((3, 2), np.int64), np.empty((3, 4))
     for t in range(triangles.shape[0]):
