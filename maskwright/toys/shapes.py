@@ -1,7 +1,8 @@
 """Overlapping paper cut-outs on a patterned table: objects of four kinds whose colours say nothing about their kind.
 
-Truth is `Instances` of what is seen of each object, later ones lying on earlier ones. Hints: "points", one per object
-with its `object_ids`. The view "classes" is the same truth, flat.
+Truth is `Instances` of what is seen of each object, later ones lying on earlier ones. Hints: "points",
+one per object with its `object_ids`; "clicks", the same places and twice as many
+on the background, without object ids. The view "classes" is the same truth, flat.
 """
 
 from __future__ import annotations
@@ -59,8 +60,13 @@ def _finish(
     places = [_inner_place(owner == number, random) for number in range(len(kinds))]
     rows, cols = np.array(places, np.float64).reshape(-1, 2).T
     points = Points(rows, cols, kinds, np.arange(len(kinds)))
+    empty = np.argwhere(owner < 0)
+    empty = empty[random.choice(len(empty), 2 * len(kinds))].astype(np.float64)
+    clicks = Points(
+        np.append(rows, empty[:, 0]), np.append(cols, empty[:, 1]), np.append(kinds, np.zeros(len(empty), np.uint8))
+    )
     flat = np.append(kinds, np.uint8(0))[owner]  # owner -1 is the last entry: background
-    return Scene(name, image, truth, {"points": points}, {"classes": Mask(flat, CLASS_NAMES)})
+    return Scene(name, image, truth, {"points": points, "clicks": clicks}, {"classes": Mask(flat, CLASS_NAMES)})
 
 
 def _inner_place(region: NDArray[np.bool_], random: np.random.Generator) -> tuple[int, int]:
