@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
 
     if arguments.overlap >= arguments.window:
         raise InputError(
-            f"--overlap {arguments.overlap} is not smaller than --window {arguments.window}: windows would stand still; "
+            f"--overlap {arguments.overlap} is not smaller than --window {arguments.window}: nothing would move; "
             f"lower it, for example to {arguments.window // 8}"
         )
     with screen.progress("predict") as progress:

@@ -143,7 +143,7 @@ def progress_line(progress: Progress) -> str:
 
     >>> from types import SimpleNamespace
     >>> progress_line(SimpleNamespace(done=30, total=100, skipped=10, failed=2, seconds=15.0))
-    '42/100, 2.1 items/s, 27 s left, 10 already there, 2 failed'
+    '42/100, 2.13 items/s, 27 s left, 10 already there, 2 failed'
     """
     finished = progress.done + progress.skipped + progress.failed
     parts = [f"{finished}/{progress.total}"]
