@@ -56,11 +56,11 @@ def nearest_seed(
     array([0., 1., 2., 1., 0.])
     """
     height, width = shape
-    index, distance = np.full(shape, -1, np.int32), np.full(shape, np.inf)
     inside = _inside(region, shape)
     seeds, order = _seeds(rows, cols, pixel_size)
     if not len(order) or not inside.size:
-        return index, distance
+        return np.full(shape, -1, np.int32), np.full(shape, np.inf)
+    index, distance = np.empty(shape, np.int32), np.empty(shape)
     slack = _slack(seeds, shape, pixel_size, origin)
     fill = _fill_compiled if HAS_NUMBA else _fill_plain
 
@@ -197,7 +197,7 @@ def _survivors(
         seed = alive[place]
         away = ((row - rows[seed]) * high) ** 2 + ((col - cols[seed]) * wide) ** 2
         swing = abs(rows[seed] - rows[best]) * high * down + abs(cols[seed] - cols[best]) * wide * across
-        if away - least - swing <= slack:
+        if not away - least - swing > slack:  # written so that a distance too far for float64 loses nothing
             alive[stop] = seed
             stop += 1
     return stop
@@ -211,6 +211,8 @@ def _compare(
     """Brute force among few seeds in one box: a pass over the box's row for each seed, in ascending order."""
     for row in range(top, bottom):
         nearest, away = index[row], distance[row]
+        away[left:right] = np.inf
+        nearest[left:right] = order[few[0]]
         for seed in few:
             name, at = order[seed], cols[seed]
             down = (row + row0 - rows[seed]) * high
@@ -266,7 +268,7 @@ def _survivors_plain(
     away = (((centre[:, None] - seeds[:, alive]) * size[:, None]) ** 2).sum(axis=0)
     best = away.argmin()
     swing = (np.abs(seeds[:, alive] - seeds[:, alive[best], None]) * (size * reach)[:, None]).sum(axis=0)
-    kept: NDArray[np.intp] = alive[away - away[best] - swing <= slack]
+    kept: NDArray[np.intp] = alive[~(away - away[best] - swing > slack)]
     return kept
 
 

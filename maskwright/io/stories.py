@@ -80,7 +80,7 @@ def story_dict(story: Story) -> dict[str, Any]:
             {"id": class_id, "name": name, "color": story.classes.colors[class_id]}
             for class_id, name in story.classes.named.items()
         ],
-        "steps": [_step_dict(step, each) for step, each in zip(story.steps, versions, strict=True)],
+        "steps": [step_dict(step, each) for step, each in zip(story.steps, versions, strict=True)],
     }
     if story.grid is not None:
         grid = story.grid
@@ -107,7 +107,7 @@ def read_story(path: str | Path) -> Story:
         return Story(
             value.get("image"),
             _classes(value["classes"]),
-            tuple(_step(each) for each in value["steps"]),
+            tuple(step_of_dict(each) for each in value["steps"]),
             tuple(dict(each.get("versions") or {}) for each in value["steps"]),
             _grid(value.get("grid")),
             {key: each for key, each in value.items() if key not in known},
@@ -155,7 +155,8 @@ def vivid(value: Any) -> Any:
     return _WORDS.get(value, value) if isinstance(value, str) else value
 
 
-def _step_dict(step: Step, versions: Mapping[str, str]) -> dict[str, Any]:
+def step_dict(step: Step, versions: Mapping[str, str]) -> dict[str, Any]:
+    """A step as plain values."""
     return {
         "name": step.name,
         "settings": plain(step.settings),
@@ -166,7 +167,8 @@ def _step_dict(step: Step, versions: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _step(value: dict[str, Any]) -> Step:
+def step_of_dict(value: Mapping[str, Any]) -> Step:
+    """The step that plain values of a story stand for."""
     return Step(
         str(value["name"]), vivid(value.get("settings") or {}), value.get("weights"), vivid(value.get("inputs") or {})
     )

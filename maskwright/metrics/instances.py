@@ -129,25 +129,29 @@ class AveragePrecision:
 
     def _pairs(self, found: Objects, wanted: Objects) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         same = found.class_ids[:, None] == wanted.class_ids
+        if not same.any():
+            return np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0)
         if self.kind == "mask":
             return _mask_pairs(found, wanted, same)
         if self.kind == "box":
             overlap = box_iou(found.extents, wanted.extents, wanted.crowd)
         else:
-            overlap = keypoint_similarity(
-                found.keypoints, wanted.keypoints, wanted.areas, wanted.extents, self._sigmas(wanted)
-            )
+            self._check_keypoints(found, wanted)
+            overlap = keypoint_similarity(found.keypoints, wanted.keypoints, wanted.areas, wanted.extents, self._sigmas)
         first, second = np.nonzero(same & (overlap > 0))
         return first, second, overlap[first, second]
 
-    def _sigmas(self, wanted: Objects) -> NDArray[np.float64]:
-        sigmas = COCO_SIGMAS if self.sigmas is None else np.asarray(self.sigmas, np.float64)
-        if len(wanted) and len(sigmas) != wanted.keypoints.shape[1]:
+    @property
+    def _sigmas(self) -> NDArray[np.float64]:
+        return COCO_SIGMAS if self.sigmas is None else np.asarray(self.sigmas, np.float64)
+
+    def _check_keypoints(self, found: Objects, wanted: Objects) -> None:
+        counts = found.keypoints.shape[1], wanted.keypoints.shape[1], len(self._sigmas)
+        if len(set(counts)) > 1:
             raise InputError(
-                f"the truth has {wanted.keypoints.shape[1]} keypoints per object and there are {len(sigmas)} sigmas; "
-                "give one sigma per keypoint"
+                f"an object has {counts[0]} keypoints in the prediction and {counts[1]} in the truth, and there are "
+                f"{counts[2]} sigmas; give the same keypoints and one sigma for each"
             )
-        return sigmas
 
     def _curves(self, tally: InstanceTally) -> dict[int, _Curves]:
         order = np.lexsort((-tally.scores, tally.class_ids))
