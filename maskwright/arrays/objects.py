@@ -58,7 +58,7 @@ class Objects:
     @cached_property
     def pixel_areas(self) -> NDArray[np.float64]:
         """How many pixels each region has."""
-        return np.array([region.area for region in self.regions], np.float64)
+        return pixel_areas(self.regions)
 
     @cached_property
     def region_boxes(self) -> NDArray[np.int64]:
@@ -81,7 +81,7 @@ class Objects:
     def of(cls, given: HasRegions) -> Objects:
         """The objects of Instances; areas and boxes are those of the pixels where no file gave others."""
         count = len(given.regions)
-        areas = given.areas if given.areas is not None else [region.area for region in given.regions]
+        areas = given.areas if given.areas is not None else pixel_areas(given.regions)
         extents = given.extents if given.extents is not None else _extents(given.regions)
         crowd = given.crowd if given.crowd is not None else np.zeros(count, bool)
         return cls(
@@ -109,6 +109,20 @@ class Objects:
     def renamed(self, class_ids: NDArray[np.int64]) -> Objects:
         """The same objects with other class ids."""
         return dataclasses.replace(self, class_ids=class_ids)
+
+
+def pixel_areas(regions: Sequence[Region]) -> NDArray[np.float64]:
+    """How many pixels each region has, float64 (n,), faster than asking each.
+
+    >>> from maskwright.arrays.encode import EMPTY, encode
+    >>> pixel_areas([encode([[0, 1, 1]]), EMPTY])
+    array([2., 0.])
+    """
+    if not regions:
+        return np.zeros(0)
+    sizes = np.array([len(region.counts) // 2 for region in regions])
+    lengths = np.concatenate([region.counts[1::2] for region in regions])
+    return np.bincount(np.repeat(np.arange(len(regions)), sizes), lengths, len(regions))
 
 
 def _extents(regions: Sequence[Region]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ pycocotools does not read it either: only crowds, truth outside the area range a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -113,7 +113,7 @@ class AveragePrecision:
 
     def scores(self, tally: InstanceTally) -> dict[str, float]:
         """`ap`, `ap50`, `ap75`, `ap_small`, ... and `ar1`, `ar10`, `ar100`, `ar_small`, ...; nan where no object is."""
-        return self._summary(list(self._curves(tally).values()))
+        return self._summary(self._curves(tally).values())
 
     def by_class(self, tally: InstanceTally) -> dict[int, dict[str, float]]:
         """The same scores for each class id that occurs in the truth."""
@@ -176,7 +176,7 @@ class AveragePrecision:
                 recall[str(limit)] = hits[tally.ranks[chosen] < limit].sum(axis=0) / positives[0]
         return _Curves(precision, recall)
 
-    def _summary(self, curves: list[_Curves]) -> dict[str, float]:
+    def _summary(self, curves: Collection[_Curves]) -> dict[str, float]:
         levels = {"": slice(None), "50": slice(0, 1), "75": slice(5, 6)}
         scores = {
             f"ap{at}": _mean([each.precision.get("all") for each in curves], level) for at, level in levels.items()
@@ -222,10 +222,10 @@ def average_precision(
     tallies = picture_tallies(truth, predicted, metric)
     if not tallies:
         return metric._summary([]) | {"by_class": {}}
-    total = join(tallies.values())
+    curves = metric._curves(join(tallies.values()))
     names = _class_names(truth)
-    by_class = {_name_of(each, names): scores for each, scores in metric.by_class(total).items()}
-    return metric.scores(total) | {"by_class": by_class}
+    by_class = {_name_of(class_id, names): metric._summary([each]) for class_id, each in curves.items()}
+    return metric._summary(curves.values()) | {"by_class": by_class}
 
 
 def picture_tallies(
