@@ -1,5 +1,7 @@
 """Nearest, geodesic and random-walk spreading of a few known pixels: the names, each from the file that explains it."""
 
+from maskwright.arrays.geodesic import geodesic_distance, geodesic_nearest
 from maskwright.arrays.nearest import nearest_seed
+from maskwright.arrays.raster import raster_geodesic
 
-__all__ = ["nearest_seed"]
+__all__ = ["geodesic_distance", "geodesic_nearest", "nearest_seed", "raster_geodesic"]

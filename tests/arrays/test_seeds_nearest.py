@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from maskwright.arrays import nearest
+from maskwright.arrays.nearest import Answer
 from maskwright.arrays.seeds import nearest_seed
 
 SHAPE = (20, 60)
 
 
-def brute(
-    shape: tuple[int, int], rows: object, cols: object, size: tuple[float, float] = (1, 1)
-) -> tuple[NDArray, NDArray]:
+def brute(shape: tuple[int, int], rows: ArrayLike, cols: ArrayLike, size: tuple[float, float] = (1, 1)) -> Answer:
     """Every seed against every pixel."""
     row, col = np.arange(shape[0])[:, None, None], np.arange(shape[1])[None, :, None]
     squares = ((row - np.asarray(rows, float)) * size[0]) ** 2 + ((col - np.asarray(cols, float)) * size[1]) ** 2
