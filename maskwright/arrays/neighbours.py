@@ -71,7 +71,7 @@ def _mix(
     tiles = np.empty((DEPTH * 2, 4), np.int64)
     tiles[0, 0], tiles[0, 1], tiles[0, 2], tiles[0, 3] = 0, 0, out.shape[1], out.shape[2]
     # One row of candidates per depth: a tile and its two halves lie at neighbouring depths.
-    kept = np.empty((DEPTH + 1, n), np.int32)
+    kept, sure = np.empty((DEPTH + 1, n), np.int32), np.empty(n, np.bool_)
     sizes = np.empty(DEPTH + 1, np.int64)
     depths = np.empty(DEPTH * 2, np.int64)
     distances, scratch = np.empty(n), np.empty(n)
@@ -92,18 +92,21 @@ def _mix(
             distances[k] = np.hypot(places[0, place] - row, places[1, place] - col)
             scratch[k] = distances[k]
         farthest = _kth(scratch, size, count - 1)
-        limit = (farthest + 2 * radius) * WIDER
+        limit, certain = (farthest + 2 * radius) * WIDER, (farthest - 2 * radius) / WIDER
         left = 0
         for k in range(size):
             if distances[k] <= limit:
                 kept[depth, left] = kept[depth - 1, k]
+                sure[left] = distances[k] < certain
                 left += 1
         sizes[depth] = left
         side = max(r1 - r0, c1 - c0)
         if (side <= TILE and left <= 4 * count + 32) or side == 1:
             if near.shape[0] < left:
                 near = np.empty((left * 2, TILE * TILE))
-            _mix_tile(out, places, values, kept[depth, :left], count, power, reach, step, top, r0, c0, r1, c1, near)
+            _mix_tile(
+                out, places, values, kept[depth, :left], sure, count, power, reach, step, top, r0, c0, r1, c1, near
+            )
             continue
         for half in range(2):
             tiles[waiting] = r0, c0, r1, c1
@@ -146,6 +149,7 @@ def _mix_tile(
     places: NDArray[np.float64],
     values: NDArray[np.float64],
     kept: NDArray[np.int32],
+    sure: NDArray[np.bool_],
     count: int,
     power: float,
     reach: float,
@@ -169,9 +173,10 @@ def _mix_tile(
         line = near[k]
         for p in range(pixels):
             line[p] = (rows[p] - row) * (rows[p] - row) + (cols[p] - col) * (cols[p] - col)
-    rank = np.zeros((size, pixels), np.int16)
+    rank = np.zeros((size, pixels))
+    open_places = count
     if size > count:
-        _rank(near, rank, size, pixels)
+        open_places -= _rank(near, sure, rank, size, pixels)
     total, at_place = np.zeros(pixels), np.zeros(pixels, np.int32)
     sums = np.zeros((values.shape[0], pixels))
     weights = np.empty(pixels)
@@ -179,7 +184,7 @@ def _mix_tile(
     for k in range(size):
         line, order = near[k], rank[k]
         for p in range(pixels):
-            taken = (order[p] < count) & (line[p] <= square)
+            taken = (order[p] < open_places) & (line[p] <= square)
             weights[p] = 1 / line[p] if taken else 0.0
             at_place[p] += 1 if taken & (line[p] == 0) else 0
         if power != 2:
@@ -196,20 +201,40 @@ def _mix_tile(
             out[c, r0 + p // width, c0 + p % width] = sums[c, p] / total[p]
     for p in range(pixels):
         if at_place[p] or count == 1:
-            _at_place(out[:, r0 + p // width, c0 + p % width], values, kept, near[:, p], rank[:, p], count, square)
+            _at_place(
+                out[:, r0 + p // width, c0 + p % width],
+                values,
+                kept,
+                near[:, p],
+                rank[:, p],
+                open_places,
+                count == 1,
+                square,
+            )
 
 
 @compiled
-def _rank(near: NDArray[np.float64], rank: NDArray[np.int16], size: int, pixels: int) -> None:
-    """How many places are nearer to each pixel than each place; of two equally far the first counts as nearer."""
-    for j in range(1, size):
-        later, its = near[j], rank[j]
+def _rank(near: NDArray[np.float64], sure: NDArray[np.bool_], rank: NDArray[np.float64], size: int, pixels: int) -> int:
+    """How many doubtful places are nearer to each pixel than each doubtful place; of two equally far the first is.
+
+    Places that are surely taken by every pixel get rank -1; how many these are is returned.
+    """
+    taken = 0
+    for j in range(size):
+        its, later = rank[j], near[j]
+        if sure[j]:
+            taken += 1
+            its[:] = -1.0
+            continue
         for i in range(j):
+            if sure[i]:
+                continue
             earlier, other = near[i], rank[i]
             for p in range(pixels):
-                behind = earlier[p] <= later[p]
+                behind = 1.0 if earlier[p] <= later[p] else 0.0
                 its[p] += behind
-                other[p] += not behind
+                other[p] += 1.0 - behind
+    return taken
 
 
 @compiled
@@ -218,15 +243,16 @@ def _at_place(
     values: NDArray[np.float64],
     kept: NDArray[np.int32],
     near: NDArray[np.float64],
-    rank: NDArray[np.int16],
-    count: int,
+    rank: NDArray[np.float64],
+    open_places: int,
+    alone: bool,
     square: float,
 ) -> None:
     """The mean of the taken places that lie on the pixel; with one neighbour, its value untouched by rounding."""
     for c in range(out.size):
         total, places = 0.0, 0
         for k in range(kept.size):
-            if rank[k] < count and near[k] <= square and (near[k] == 0 or count == 1):
+            if rank[k] < open_places and near[k] <= square and (near[k] == 0 or alone):
                 total += values[c, kept[k]]
                 places += 1
         out[c] = total / places

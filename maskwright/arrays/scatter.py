@@ -133,13 +133,12 @@ def _by_channels(
 ) -> NDArray[Any]:
     """Paint channels that know the same places together: one search or triangulation for all of them."""
     places, known = _places(rows, cols), np.asarray(values)
-    table = known.reshape(len(known), -1).astype(np.float64) if known.ndim in (1, 2) else None
-    if table is None or len(table) != len(places):
+    if known.ndim not in (1, 2) or len(known) != len(places):
         raise ValueError(f"{len(places)} places need values (n,) or (n, channels); got shape {known.shape}")
+    channels = known.shape[1] if known.ndim == 2 else 1
+    table = known.reshape(len(places), channels).astype(np.float64)
     if np.isinf(table).any():
         raise ValueError("values are finite, or nan where nothing is known; got an infinite one")
-    channels = table.shape[1] if known.ndim == 2 else 1
-    table = table.reshape(len(places), channels)
     out = np.full((channels, *shape), np.nan, np.float64 if known.dtype == np.float64 else np.float32)
     patterns, group = np.unique(~np.isnan(table), axis=1, return_inverse=True)
     for index, pattern in enumerate(patterns.T):

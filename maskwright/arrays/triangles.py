@@ -60,13 +60,12 @@ def _paint_span(
     for c in range(out.shape[0]):
         base = at_left[c]
         slope = (at_right[c] - base) * inverse
-        segment = out[c, line, start : end + 1]
-        for i in range(segment.size):
-            segment[i] = base + (i + offset) * slope
+        for i in range(end - start + 1):
+            out[c, line, start + i] = base + (i + offset) * slope
         if offset < 0:
-            segment[0] = base
+            out[c, line, start] = base
         if end >= right and span > SLACK:
-            segment[segment.size - 1] = at_right[c]
+            out[c, line, end] = at_right[c]
 
 
 @compiled
