@@ -67,10 +67,15 @@ class MaskFile:
     classes: Classes | None = None
 
     @cached_property
+    def own_classes(self) -> Classes | None:
+        """The classes of the story beside it, or None where there is no story."""
+        path = story_path(self.path)
+        return read_story(path).classes if path.is_file() else None
+
+    @property
     def class_names(self) -> tuple[str, ...] | None:
         """What the story beside it calls the ids, or None where there is no story."""
-        path = story_path(self.path)
-        return read_story(path).classes.names if path.is_file() else None
+        return None if self.own_classes is None else self.own_classes.names
 
     @property
     def grid(self) -> Grid:
@@ -95,6 +100,15 @@ class MaskFile:
         step = max(1, BAND_PIXELS // grid.width)
         for top in range(0, grid.height, step):
             yield self.crop(Window(top, 0, min(top + step, grid.height), grid.width))
+
+    def thinned(self, most: int) -> NDArray[np.uint8]:
+        """Every n-th row and column of the ids, so that no side is much longer than `most`."""
+        step = max(1, max(self.grid.shape) // most)
+        rows = range(0, self.grid.height, step)
+        if step == 1:
+            return self.crop(self.grid.window).class_ids
+        one = [self.crop(Window(row, 0, row + 1, self.grid.width)).class_ids[:, ::step] for row in rows]
+        return np.concatenate(one)
 
     def used_ids(self) -> set[int]:
         """The ids that occur, UNKNOWN left out."""
@@ -145,25 +159,42 @@ def renamed(mask: Mask, class_names: tuple[str, ...], where: str) -> Mask:
     return Mask(table[mask.class_ids], class_names, mask.grid, mask.confidence, mask.history)
 
 
-def shared_names(files: Mapping[str, MaskFile], others: Mapping[str, MaskFile]) -> tuple[str, ...]:
-    """The class names of two sets of masks, `files` giving the ids where they can.
+def on_shared_classes(
+    files: Mapping[str, MaskFile], others: Mapping[str, MaskFile], classes: Classes | None = None
+) -> tuple[dict[str, MaskFile], dict[str, MaskFile], Classes]:
+    """Two sets of masks and the classes they are compared by: `classes`, else those of all stories together.
 
-    They come from the stories; masks without a story are read by the ids of the others. Where nobody has a story the
-    ids that occur are the names.
+    `files` give the ids where they can. Masks without a story are read by the classes of the others; where nobody has
+    a story the ids that occur are the names.
     """
-    named = [each.class_names for each in (*files.values(), *others.values()) if each.class_names is not None]
-    if named:
-        return _union(named)
-    used = set().union(*(each.used_ids() for each in (*files.values(), *others.values())))
-    return tuple(str(each) if each in used else "" for each in range(max(used, default=-1) + 1))
+    classes = classes or _shared(list(files.values()), list(others.values()))
+    ours, theirs = ({name: MaskFile(each.path, classes) for name, each in side.items()} for side in (files, others))
+    return ours, theirs, classes
 
 
-def _union(named: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """Names of several masks in one table: the first keeps its ids, new names take the first id nobody uses."""
-    table = list(named[0])
-    for names in dict.fromkeys(named):
-        for name in names:
-            if name and name not in table:
-                free = next((place for place in range(1, len(table)) if not table[place]), len(table))
-                table[free : free + 1] = [name]
-    return tuple(table)
+def _shared(files: list[MaskFile], others: list[MaskFile]) -> Classes:
+    told = [each.own_classes for each in (*files, *others) if each.own_classes is not None]
+    if told:
+        return _union(told)
+    used = set().union(*(each.used_ids() for each in (*files, *others)))
+    return Classes(tuple(str(each) if each in used else "" for each in range(max(used, default=-1) + 1)))
+
+
+def _union(told: list[Classes]) -> Classes:
+    """The classes of several masks in one table: the first keeps its ids, new names take the first id nobody uses."""
+    names, colors = list(told[0].names), list(told[0].colors)
+    for classes in dict.fromkeys(told):
+        for name, color in zip(classes.names, classes.colors, strict=True):
+            if name and name not in names:
+                free = next((place for place in range(1, len(names)) if not names[place]), len(names))
+                names[free : free + 1], colors[free : free + 1] = [name], [color]
+    return Classes(tuple(names), tuple(colors))
+
+
+def read_sites(path: str | Path) -> dict[str, str]:
+    """Picture name to site, from a CSV with the columns image and site."""
+    from maskwright.io.tables import read_table
+
+    table = read_table(path)
+    rows = table.records(table.columns(["image", "site"]))
+    return {picture_name(cells["image"]): cells["site"] for _, cells in rows if cells["site"]}

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from maskwright.errors import MaskwrightError
 from maskwright.pipelines.ground import Ground, ground_of
-from maskwright.pipelines.mask_files import find_masks
+from maskwright.pipelines.mask_files import find_masks, read_sites
 from maskwright.pipelines.outcome import Progress
 from maskwright.types import UNKNOWN, Mask, named_classes
 
@@ -188,8 +188,6 @@ def _longest(region: NDArray[np.bool_], row_step: tuple[float, float], col_step:
 def _sites(paths: Mapping[str, Path], sites: str | Path | None) -> dict[str, str]:
     if sites is None:
         return {name: path.resolve().parent.name for name, path in paths.items()}
-    from maskwright.io.samples import read_sites
-
     table = read_sites(sites)
     return {name: table.get(name, "") for name in paths}
 

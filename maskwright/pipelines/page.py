@@ -79,7 +79,7 @@ def _class_table(report: Record) -> str:
     rows = [
         [_class(each), _value(each["iou"]), _interval(each["iou"]), whisker(each["iou"])]
         + [_value(each.get(key)) for key in columns]
-        + [_count(each.get("truth_pixels"))]
+        + [_count(each.get("support"))]
         for each in report["classes"]
     ]
     return _table(head, rows, report["classes_note"])
