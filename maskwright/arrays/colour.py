@@ -21,9 +21,9 @@ FIRST_COLOURS = (
     (0, 114, 178),
     (213, 94, 0),
     (204, 121, 167),
-    (153, 153, 153),
+    (60, 0, 200),
 )
-"""Eight colours that stay apart for people with any colour vision (after Okabe and Ito 2008; grey for their black)."""
+"""Eight colours that stay apart for any colour vision (after Okabe and Ito 2008; indigo for their black)."""
 RED_FROM_HUE = np.array([[0.299, 0.701, 0.168], [0.587, -0.587, 0.330], [0.114, -0.114, -0.497]])
 """How much of R, G and B becomes red when hues are turned: constant, cosine and sine parts."""
 
