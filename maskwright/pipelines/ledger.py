@@ -154,12 +154,21 @@ class LedgerView:
 
     folder: Path
 
-    def entries(self, output: str) -> dict[str, Entry]:
-        """Stage to entry of the items that wrote `output` (a path as seen from the ledger's folder)."""
+    def entry_of(self, output: Path) -> Entry | None:
+        """The entry of the item that wrote a file, or None where the file is not what was written then."""
+        path = output.resolve()
+        if not path.is_relative_to(self.folder):
+            return None
+        name = path.relative_to(self.folder).as_posix()
         with _reading(self.folder / LEDGER) as database:
-            rows = database.execute("SELECT stage, key, outputs, seconds FROM done").fetchall()
-        made = {stage: Entry(key, json.loads(outputs), json.loads(seconds)) for stage, key, outputs, seconds in rows}
-        return {stage: entry for stage, entry in made.items() if output in entry.outputs}
+            rows = database.execute(
+                "SELECT key, outputs, seconds FROM done WHERE instr(outputs, ?)", (name,)
+            ).fetchall()
+        for key, outputs, seconds in rows:
+            entry = Entry(key, json.loads(outputs), json.loads(seconds))
+            if name in entry.outputs and entry.outputs[name] == file_hash(path):
+                return entry
+        return None
 
     def inputs(self, path: str | None = None) -> list[Input]:
         """Where files lie that stories call `path` (all of them without one): the place beside this folder first."""

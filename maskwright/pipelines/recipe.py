@@ -17,12 +17,12 @@ from typing import Any, Literal
 from maskwright.errors import InputError, MaskwrightError, RecipeError, UnknownNameError, nearest_name
 from maskwright.methods import catalogue
 
-HintKind = Literal["points", "keypoints", "tags", "masks", "instances"]
+HintKind = Literal["points", "keypoints", "tags", "masks", "mask", "instances"]
 
 
 @dataclass(frozen=True)
 class HintSource:
-    """Where hints of one kind lie; without a kind it is seen from the file."""
+    """Where hints of one kind lie; without a kind it is seen from the file. `mask` is one raster for all pictures."""
 
     path: Path
     kind: HintKind | None = None

@@ -68,7 +68,7 @@ def test_all_wrong_settings_are_told_at_once_with_the_nearest_name(spread: None)
     ]
     with pytest.raises(InputError, match="did you mean 'reach_px'"):
         catalogue.make_method("spread", {"reach": 3})
-    with pytest.raises(InputError, match="reach_px is -1.0; it is 0 or more"):
+    with pytest.raises(InputError, match=r"reach_px is -1\.0; it is 0 or more"):
         catalogue.make_method("spread", {"reach_px": -1})
 
 

@@ -14,7 +14,13 @@ import pytest
 from maskwright.errors import InputError, OutputError
 from maskwright.pipelines.ledger import EVENTS, Entry, Input, Ledger, file_hash, find_ledger
 
-HOLD = "import sys,time,pathlib; from maskwright.pipelines.ledger import Ledger; Ledger(pathlib.Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+HOLD = """
+import sys, time, pathlib
+from maskwright.pipelines.ledger import Ledger
+ledger = Ledger(pathlib.Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
 
 
 def _events(folder: Path) -> list[dict[str, object]]:
@@ -106,5 +112,7 @@ def test_the_view_finds_inputs_beside_first(tmp_path: Path) -> None:
     assert view is not None
     first, second = view.inputs("reef.jpg")
     assert first.absolute.resolve() == second.absolute == (tmp_path / "pics" / "reef.jpg")
-    assert view.entries("masks/reef.png")["masks"].seconds == {"read": 0.5}
+    entry = view.entry_of(tmp_path / "moved" / "masks" / "reef.png")
+    assert entry is not None
+    assert entry.seconds == {"read": 0.5}
     assert find_ledger(tmp_path / "elsewhere.png") is None

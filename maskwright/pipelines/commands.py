@@ -1,0 +1,179 @@
+"""The commands that make masks, as functions: label, refine, train, predict. They share one loop with `run`.
+
+Each writes into `out`: masks with their stories, `ledger.sqlite` and `events.jsonl`. What is there already and made of
+the same is left; `fresh` starts a new folder beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+from maskwright.errors import InputError, RecipeError
+from maskwright.io.classes import Classes
+from maskwright.methods import catalogue
+from maskwright.pipelines.chains import StoredModel, labelling_chain, make, predicting_chain
+from maskwright.pipelines.fingerprints import path_hash
+from maskwright.pipelines.folders import check_foreign, prepare_folder
+from maskwright.pipelines.gather import Collection, gather
+from maskwright.pipelines.learning import learn
+from maskwright.pipelines.ledger import Input, Ledger
+from maskwright.pipelines.making import Chain
+from maskwright.pipelines.outcome import Outcome, Progress, Report
+from maskwright.pipelines.recipe import HintSource, MethodCall, Predict, Recipe, missing_files
+from maskwright.pipelines.run import Loop
+from maskwright.pipelines.workers import Crew
+
+__all__ = ["Outcome", "Progress", "label", "predict", "refine", "train"]
+
+
+def label(
+    method: str,
+    images: str | Path,
+    *,
+    hints: str | Path | None = None,
+    classes: str | Path | None = None,
+    out: str | Path,
+    settings: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    executor: Executor | None = None,
+    fresh: bool = False,
+    progress: Report | None = None,
+) -> Outcome:
+    """Hints to masks: one mask per picture that `hints` speaks of. Pictures it does not speak of are failures."""
+    call = _call(method, settings, "labeler")
+    sources = () if hints is None else (HintSource(Path(hints)),)
+    recipe = Recipe(str(images), hints=sources, classes=None if classes is None else Path(classes), label=(call,))
+    return _write("label", recipe, out, Crew(workers, executor), fresh, progress)
+
+
+def refine(
+    method: str,
+    images: str | Path,
+    *,
+    masks: str | Path,
+    out: str | Path,
+    settings: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    executor: Executor | None = None,
+    fresh: bool = False,
+    progress: Report | None = None,
+) -> Outcome:
+    """Masks to better masks, which carry the whole story on."""
+    recipe = Recipe(str(images), masks=Path(masks), refine=(_call(method, settings, "refiner"),))
+    return _write("refine", recipe, out, Crew(workers, executor), fresh, progress)
+
+
+def train(
+    method: str,
+    images: str | Path,
+    *,
+    masks: str | Path,
+    hints: str | Path | None = None,
+    classes: str | Path | None = None,
+    out: str | Path,
+    settings: Mapping[str, Any] | None = None,
+    fresh: bool = False,
+    progress: Report | None = None,
+) -> Outcome:
+    """Masks to a segmenter, saved as a model folder; pictures without a mask are left out.
+
+    The outcome counts the pictures that were learned from, as `skipped` where the model was there already.
+    """
+    call = _call(method, settings, "learner")
+    sources = () if hints is None else (HintSource(Path(hints)),)
+    recipe = Recipe(
+        str(images), masks=Path(masks), hints=sources, classes=None if classes is None else Path(classes), train=call
+    )
+    _check_files(recipe)
+    samples = [each for each in gather(recipe).samples if each.mask_paths]
+    folder = prepare_folder(out, fresh=fresh)
+    began = time.perf_counter()
+    with Ledger(folder) as ledger:
+        learned = learn(method, make(call), samples, ledger, "model", folder)
+    count = len(samples)
+    done, skipped = (0, count) if learned.was_there else (count, 0)
+    if progress is not None:
+        progress(Progress(done, count, skipped, 0, time.perf_counter() - began))
+    return Outcome(done, skipped, (), folder)
+
+
+def predict(
+    model: str | Path,
+    images: str | Path,
+    *,
+    out: str | Path,
+    window: int = 512,
+    overlap: int = 64,
+    batch: int = 4,
+    workers: int = 1,
+    executor: Executor | None = None,
+    fresh: bool = False,
+    progress: Report | None = None,
+) -> Outcome:
+    """A segmenter to masks: the model is led over each picture in windows of `window` pixels."""
+    stored = StoredModel(Path(model))
+    sha256 = path_hash(stored.folder)
+    if sha256 is None:
+        raise InputError(f"{model} is not there; the folder of a trained model was expected: check the path")
+    names = tuple(stored.class_names)
+    collection = dataclasses.replace(gather(Recipe(str(images))), classes=Classes(names))
+    chain = predicting_chain(
+        stored, {"path": stored.folder.name, "sha256": sha256}, Predict(window, overlap, batch), ()
+    )
+    return _write_with(
+        "predict", chain, collection, out, Crew(workers, executor), fresh, progress,
+        files=[Input(stored.folder.name, sha256, stored.folder)], inputs=[Path(images)],
+    )  # fmt: skip
+
+
+def _write(stage: str, recipe: Recipe, out: str | Path, crew: Crew, fresh: bool, progress: Report | None) -> Outcome:
+    _check_files(recipe)
+    collection = gather(recipe)
+    chain = labelling_chain(recipe, collection)
+    inputs = [Path(recipe.images), recipe.masks, *(each.path for each in recipe.hints)]
+    return _write_with(stage, chain, collection, out, crew, fresh, progress, inputs=inputs)
+
+
+def _write_with(
+    stage: str,
+    chain: Chain,
+    collection: Collection,
+    out: str | Path,
+    crew: Crew,
+    fresh: bool,
+    progress: Report | None,
+    *,
+    inputs: Sequence[Path | None],
+    files: Sequence[Input] = (),
+) -> Outcome:
+    """The loop over one stage, straight into the output folder."""
+    if not fresh:
+        check_foreign(Path(out), [each.name for each in collection.samples], inputs)
+    folder = prepare_folder(out, fresh=fresh)
+    with Ledger(folder) as ledger:
+        ledger.note_inputs(files)
+        loop = Loop(ledger, crew, collection, progress, total=len(collection.samples))
+        loop.write_masks(stage, chain, collection.samples, place="")
+        return loop.end()
+
+
+def _call(method: str, settings: Mapping[str, Any] | None, stage: str) -> MethodCall:
+    """A checked call of a method that has to be of one stage; a learner may also label."""
+    found = catalogue.stage_of(catalogue.find_method(method))
+    if found != stage and not (stage == "labeler" and found == "learner"):
+        raise InputError(f"{method} is a {found}; a {stage} was expected: `maskwright methods` says which is which")
+    catalogue.make_method(method, settings)
+    return MethodCall(method, dict(settings or {}))
+
+
+def _check_files(recipe: Recipe) -> None:
+    problems = missing_files(recipe)
+    if len(problems) == 1:
+        raise InputError(problems[0])
+    if problems:
+        raise RecipeError("the command", problems)

@@ -1,0 +1,78 @@
+"""Pictures too big for memory: labelled and written piece by piece, the same pixels whatever the piece.
+
+Only what one labeler or segmenter says can be written so. Several labelers, and refiners, look at a whole mask: they
+get the picture as it lies in its file, and a mask in memory (one byte a pixel, and four more for confidence).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright.arrays.windows import Window
+from maskwright.io.classes import Classes
+from maskwright.io.masks import confidence_path
+from maskwright.types import UNKNOWN, Hint, Image, Mask
+
+PIECE_PX = 2048
+"""Side of a piece. It decides about memory only."""
+
+Pieces = Iterator[tuple[Window, Mask]]
+
+
+def is_big(image: Image) -> bool:
+    """Whether a picture has stayed in its file, because it has more pixels than one reads at once."""
+    return not isinstance(image.pixels, np.ndarray)
+
+
+def label_image(method: Any, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Any:
+    """What a labeler says of a picture of any size, as one mask."""
+    from maskwright.tiled import label_tiled
+
+    if not is_big(image) or hasattr(method, "predict_pieces"):
+        return method(image, hints, class_names)
+    return label_tiled(method, image, hints, class_names, piece=PIECE_PX)
+
+
+def pieces_of(method: Any, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Pieces:
+    """What a labeler, or a segmenter led over the picture, says of a big picture, one piece after the other."""
+    from maskwright.tiled import label_pieces
+
+    if hasattr(method, "predict_pieces"):
+        pieces: Pieces = method.predict_pieces(image, PIECE_PX)
+        return pieces
+    return label_pieces(method, image, hints, class_names, piece=PIECE_PX)
+
+
+def write_pieces(
+    path: Path,
+    image: Image,
+    parts: Iterable[tuple[Window, Mask]],
+    colors: Callable[[Mask], tuple[str, ...] | None],
+    write_story: Callable[[Mask], None],
+) -> Mask:
+    """Write pieces as one mask (a COG) and its confidence, the mask last; gives the first piece, for its history."""
+    from maskwright.io.rasters import RasterWriter
+
+    waiting = iter(parts)
+    corner, first = next(waiting)
+    palette = Classes(first.class_names, colors(first) or ()).palette()
+    with ExitStack() as masks:
+        ids = masks.enter_context(RasterWriter(path, image.grid, np.uint8, nodata=UNKNOWN, colors=palette))
+        with ExitStack() as confidences:
+            sure = None
+            if first.confidence is None:
+                confidence_path(path).unlink(missing_ok=True)
+            else:
+                sure = confidences.enter_context(RasterWriter(confidence_path(path), image.grid, np.uint8))
+            for window, mask in chain([(corner, first)], waiting):
+                ids.write(window, mask.class_ids)
+                if sure is not None and mask.confidence is not None:
+                    sure.write(window, np.rint(np.clip(mask.confidence, 0, 1) * 255).astype(np.uint8))
+        write_story(first)
+    return first

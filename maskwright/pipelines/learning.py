@@ -1,0 +1,97 @@
+"""The learning half of a round: a learner gets the masks of the round, and what it gives is kept as a folder."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from maskwright.errors import EmptyResultError, InputError, MissingPartError
+from maskwright.io.outputs import write_atomically
+from maskwright.io.texts import read_json
+from maskwright.methods import catalogue
+from maskwright.pipelines.fingerprints import content_hash, method_fingerprint, path_hash
+from maskwright.pipelines.ledger import Entry, Ledger, file_hash
+from maskwright.types import Sample
+
+LEARNER = "learner.json"
+
+
+class Learned(NamedTuple):
+    """A model, the hash that stands for it, and whether it lay there already."""
+
+    model: Any
+    sha256: str
+    was_there: bool
+
+
+def learn(name: str, learner: Any, samples: Sequence[Sample], ledger: Ledger, stage: str, folder: Path) -> Learned:
+    """What the learner makes of the samples, saved in `folder`; a model that lies there and was made of the same is
+    read instead.
+    """
+    if not samples:
+        raise EmptyResultError(f"{name}: no picture with a mask is left to learn from; see the failures above")
+    key = _key(name, learner, samples)
+    entry = ledger.entry(stage, "model")
+    if entry is not None and entry.outputs and ledger.is_done(stage, "model", key):
+        return Learned(read_stored(folder), path_hash(folder) or key, was_there=True)
+    began = time.perf_counter()
+    model = learner(samples)
+    outputs = _save(model, name, learner, folder, ledger.folder)
+    ledger.note_done(stage, "model", Entry(key, outputs, {name: round(time.perf_counter() - began, 6)}))
+    return Learned(model, (path_hash(folder) if outputs else None) or key, was_there=False)
+
+
+def _key(name: str, learner: Any, samples: Sequence[Sample]) -> str:
+    taught = [
+        [
+            each.name,
+            file_hash(each.image_path),
+            [path_hash(path) for path in each.mask_paths],
+            list(each.hints),
+            each.site,
+        ]
+        for each in samples
+    ]
+    return content_hash([method_fingerprint(name, learner), taught])
+
+
+def read_stored(folder: Path) -> Any:
+    """The model of a folder, read by the learner that made it, or by the reader of our own model folders.
+
+    A learner that has its own way of saving also has `load(folder)`; learner.json says which learner it was.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not there; the folder of a trained model was expected: check the path")
+    if (folder / LEARNER).is_file():
+        said = read_json(folder / LEARNER)
+        learner = catalogue.make_method(said["method"], said["settings"], where=str(folder / LEARNER))
+        if hasattr(learner, "load"):
+            return learner.load(folder)
+    try:
+        weights = importlib.import_module("maskwright.models.weights")
+    except ImportError as error:
+        raise MissingPartError(f"{folder} needs torch to be read ({error}): pip install 'maskwright[torch]'") from error
+    return weights.read_model(folder)
+
+
+def _save(model: Any, name: str, learner: Any, folder: Path, root: Path) -> dict[str, str]:
+    """Let a model save itself beside its place, then move its files there; a stand-in that cannot leaves none."""
+    if not hasattr(model, "save"):
+        return {}
+    beside = folder / ".part"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    model.save(beside)
+    said = {"method": name, "settings": method_fingerprint(name, learner)["settings"]}
+    write_atomically(beside / LEARNER, (json.dumps(said, sort_keys=True) + "\n").encode())
+    files = sorted(each.relative_to(beside) for each in beside.rglob("*") if each.is_file())
+    for each in files:
+        (folder / each).parent.mkdir(parents=True, exist_ok=True)
+        (beside / each).replace(folder / each)
+    shutil.rmtree(beside)
+    return {(folder / each).relative_to(root).as_posix(): file_hash(folder / each) or "" for each in files}

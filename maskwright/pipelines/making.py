@@ -1,0 +1,271 @@
+"""Make one mask: read the picture, let labelers speak, fuse, let refiners speak, write mask and story.
+
+This is all that a worker does. It knows no ledger and no recipe: it gets a task that travels light and gives back the
+hashes of the files it wrote.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright.arrays import fuse as fusing
+from maskwright.io.classes import Classes
+from maskwright.io.images import read_image
+from maskwright.io.masks import (
+    MaskFolder,
+    confidence_path,
+    read_mask,
+    read_story,
+    story_path,
+    write_mask,
+    write_story,
+)
+from maskwright.io.stories import Story, story_of
+from maskwright.pipelines.fingerprints import method_fingerprint, plain_settings, versions
+from maskwright.pipelines.in_pieces import is_big, label_image, pieces_of, write_pieces
+from maskwright.pipelines.ledger import file_hash
+from maskwright.pipelines.recipe import Fuse
+from maskwright.types import UNKNOWN, Hint, Image, Instances, Mask, Sample, Step
+
+
+@dataclass(frozen=True)
+class Part:
+    """A method in a chain, and the name its story calls it by.
+
+    `inputs` are those that all pictures share. `weights` and `settings` are said where the method cannot say them.
+    """
+
+    name: str
+    method: Any
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    weights: str | None = None
+    settings: Mapping[str, Any] | None = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What its result depends on besides the picture and what is known about it."""
+        if self.settings is None:
+            return {**method_fingerprint(self.name, self.method), "weights": self.weights}
+        return {"name": self.name, "settings": dict(self.settings), "weights": self.weights}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Who speaks, in order: labelers (none: start from a mask), how they become one, refiners."""
+
+    labelers: tuple[Part, ...] = ()
+    fuse: Fuse | None = None
+    refiners: tuple[Part, ...] = ()
+    needs_hints: bool = True
+
+    @property
+    def is_one_labeler(self) -> bool:
+        """Whether nothing looks at the whole mask, so that a big one can be written piece by piece."""
+        return len(self.labelers) == 1 and not self.refiners
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What the result depends on besides the picture and what is known about it."""
+        return {
+            "labelers": [each.fingerprint() for each in self.labelers],
+            "fuse": dataclasses.asdict(self.fuse) if self.fuse and len(self.labelers) > 1 else None,
+            "refiners": [each.fingerprint() for each in self.refiners],
+        }
+
+
+@dataclass(frozen=True)
+class MaskTask:
+    """One mask to make. For other processes `chain` is pickled once for all, and unpickled once in each worker."""
+
+    sample: Sample
+    chain: Chain | bytes
+    class_names: tuple[str, ...]
+    colors: tuple[str, ...]
+    image: Mapping[str, str]
+    inputs: Mapping[str, Any]
+    out: Path
+    key: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a task: file name to hash of what was written, and seconds by step."""
+
+    outputs: Mapping[str, str]
+    seconds: Mapping[str, float]
+
+
+def make_mask(task: MaskTask) -> Made:
+    """Do one task from file to file."""
+    watch = _Watch()
+    chain = task.chain if isinstance(task.chain, Chain) else _unpickled(task.chain)
+    image = read_image(task.sample.image_path)
+    watch.note("read")
+    if is_big(image) and chain.is_one_labeler:
+        path = _write_pieces(task, chain.labelers[0], image, chain.needs_hints)
+        watch.note(chain.labelers[0].name)
+    else:
+        mask = speak(chain, image, task.sample, Classes(task.class_names, task.colors), task.inputs, watch)
+        path = _write(task, image, mask)
+        watch.note("write")
+    return Made(_hashes(path), watch.seconds)
+
+
+def speak(
+    chain: Chain,
+    image: Image,
+    sample: Sample,
+    classes: Classes,
+    inputs: Mapping[str, Any],
+    watch: _Watch | None = None,
+) -> Mask:
+    """The mask that a chain makes of a picture in memory; without labelers it starts from the sample's mask."""
+    watch = watch or _Watch()
+    mask = _label(chain, image, sample, classes, inputs, watch) if chain.labelers else _start(sample, image, classes)
+    for n, part in enumerate(chain.refiners):
+        first = {} if n or chain.labelers else inputs
+        mask = told(part, first, mask.history, part.method(image, mask))
+        watch.note(part.name)
+    return mask
+
+
+def _label(
+    chain: Chain,
+    image: Image,
+    sample: Sample,
+    classes: Classes,
+    inputs: Mapping[str, Any],
+    watch: _Watch,
+) -> Mask:
+    hints = known_hints(sample, classes) if chain.needs_hints else ()
+    masks = []
+    for part in chain.labelers:
+        masks.append(told(part, inputs, (), label_image(part.method, image, hints, classes.names)))
+        watch.note(part.name)
+    if len(masks) == 1:
+        return masks[0]
+    mask = fused(masks, chain.fuse or Fuse(), classes.names)
+    watch.note("fuse")
+    return mask
+
+
+def known_hints(sample: Sample, classes: Classes) -> tuple[Hint, ...]:
+    """All that is known about a picture: the small hints it carries, and the masks that lie on disk."""
+    return (*sample.hints, *(read_mask(path, classes) for path in sample.mask_paths))
+
+
+def _start(sample: Sample, image: Image, classes: Classes) -> Mask:
+    """The mask to start from; its own story says which classes it has, else they are those of the run."""
+    path = sample.mask_paths[0]
+    return read_mask(path, None if story_path(path).is_file() else classes, grid=image.grid)
+
+
+def told(part: Part, inputs: Mapping[str, Any], before: tuple[Step, ...], result: Mask | Instances) -> Mask:
+    """The mask with its newest step named as the catalogue does, and with the inputs that only the pipeline knows."""
+    mask = result.flat() if isinstance(result, Instances) else result
+    steps = mask.history
+    if len(steps) <= len(before):
+        steps = (*before, Step(part.name, part.fingerprint()["settings"]))
+    last = steps[-1]
+    last = dataclasses.replace(
+        last,
+        name=part.name,
+        settings=plain_settings(last.settings if part.settings is None else part.settings),
+        weights=part.weights or last.weights,
+        inputs={**last.inputs, **inputs, **part.inputs},
+    )
+    return dataclasses.replace(mask, history=(*steps[:-1], last))
+
+
+def fused(masks: Sequence[Mask], fuse: Fuse, class_names: tuple[str, ...]) -> Mask:
+    step = Step(
+        "fuse", plain_settings(dataclasses.asdict(fuse)), inputs={"steps": [len(each.history) for each in masks]}
+    )
+    history = (*(each for mask in masks for each in mask.history), step)
+    stack = [mask.class_ids for mask in masks]
+    trust = np.ones(len(masks)) if fuse.weights is None else np.asarray(fuse.weights, np.float64)
+    if fuse.how == "priority":
+        return Mask(fusing.priority(stack), class_names, masks[0].grid, history=history)
+    if fuse.how == "confidence":
+        trust = np.stack([_sureness(mask) * weight for mask, weight in zip(masks, trust, strict=True)])
+    class_ids, share = fusing.vote(stack, trust)
+    return Mask(class_ids, class_names, masks[0].grid, share, history)
+
+
+def _sureness(mask: Mask) -> Any:
+    return np.ones(mask.class_ids.shape, np.float32) if mask.confidence is None else mask.confidence
+
+
+def _write(task: MaskTask, image: Image, mask: Mask) -> Path:
+    path = _path(task, image)
+    before = None
+    if "mask" in task.inputs and story_path(task.sample.mask_paths[0]).is_file():
+        before = read_story(story_path(task.sample.mask_paths[0]))
+    write_mask(path, mask, colors=_colors(task, mask, before), image=task.image, versions=versions(), before=before)
+    return path
+
+
+def _write_pieces(task: MaskTask, part: Part, image: Image, needs_hints: bool) -> Path:
+    path, classes = _path(task, image), Classes(task.class_names, task.colors)
+    hints = known_hints(task.sample, classes) if needs_hints else ()
+
+    def write_first(first: Mask) -> None:
+        whole = dataclasses.replace(_outline(first, image), history=told(part, task.inputs, (), first).history)
+        colors = Classes(first.class_names, _colors(task, first, None) or ())
+        write_story(story_path(path), story_of(whole, classes=colors, image=task.image, versions=versions()))
+
+    parts = pieces_of(part.method, image, hints, task.class_names)
+    write_pieces(path, image, parts, lambda first: _colors(task, first, None), write_first)
+    return path
+
+
+def _outline(first: Mask, image: Image) -> Mask:
+    """A mask of the whole picture's grid that takes no memory: a story wants its place, not its pixels."""
+    nothing = np.broadcast_to(np.uint8(UNKNOWN), image.grid.shape)
+    return Mask(nothing, first.class_names, image.grid)
+
+
+def _path(task: MaskTask, image: Image) -> Path:
+    """NAME.png; NAME.tif for pictures on Earth, and for those that are too big to be held whole."""
+    if is_big(image):
+        return task.out / f"{task.sample.name}.tif"
+    return MaskFolder(task.out).path_of(task.sample.name, image.grid)
+
+
+def _hashes(path: Path) -> dict[str, str]:
+    hashes = ((each.name, file_hash(each)) for each in (path, story_path(path), confidence_path(path)))
+    return {name: sha256 for name, sha256 in hashes if sha256 is not None}
+
+
+def _colors(task: MaskTask, mask: Mask, before: Story | None) -> tuple[str, ...] | None:
+    """The colours that go with the mask's own classes: a model or an earlier mask may bring other classes along."""
+    if mask.class_names == task.class_names:
+        return task.colors
+    return before.classes.colors if before is not None and before.classes.names == mask.class_names else None
+
+
+@lru_cache(maxsize=4)
+def _unpickled(pickled: bytes) -> Chain:
+    """The chain of this worker: unpickled once, so that heavy weights are loaded once."""
+    chain: Chain = pickle.loads(pickled)
+    return chain
+
+
+class _Watch:
+    """Seconds by step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def note(self, step: str) -> None:
+        now = time.perf_counter()
+        self.seconds[step] = round(self.seconds.get(step, 0.0) + now - self._last, 6)
+        self._last = now

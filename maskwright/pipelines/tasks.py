@@ -1,0 +1,80 @@
+"""From a sample to a task: what the mask will be made from, as hashes, and the key that stands for all of it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maskwright.errors import InputError
+from maskwright.io.classes import Classes
+from maskwright.pipelines.fingerprints import content_hash
+from maskwright.pipelines.ledger import Input, file_hash
+from maskwright.pipelines.making import Chain, MaskTask
+from maskwright.types import Sample
+
+KEY_VERSION = 1
+"""Counts up when the same key would have to mean other bytes."""
+
+
+@dataclass(frozen=True)
+class TaskMaker:
+    """Makes the tasks of one stage: `chain` for every sample, results into `out`."""
+
+    chain: Chain
+    classes: Classes
+    hints: Mapping[str, list[dict[str, Any]]]
+    out: Path
+    travels: bool = False
+
+    def tasks(self, samples: tuple[Sample, ...]) -> list[MaskTask | tuple[str, str]]:
+        """The task of each sample, or (name, reason) where its files cannot be read."""
+        chain_hash = content_hash(self.chain.fingerprint())
+        chain = pickle.dumps(self.chain) if self.travels else self.chain
+        return [self._task(each, chain, chain_hash) for each in samples]
+
+    def _task(self, sample: Sample, chain: Chain | bytes, chain_hash: str) -> MaskTask | tuple[str, str]:
+        try:
+            image = {"path": sample.image_path.name, "sha256": _hash(sample.image_path)}
+            inputs = self._inputs(sample)
+            key = content_hash([KEY_VERSION, image, _decisive(inputs), chain_hash, self.classes, sample.piece])
+        except (InputError, OSError) as error:
+            return sample.name, str(error)
+        names, colors = self.classes.names, self.classes.colors
+        return MaskTask(sample, chain, names, colors, image, inputs, self.out, key)
+
+    def _inputs(self, sample: Sample) -> dict[str, Any]:
+        """What stories say of a sample's inputs besides the picture: its hints, or the mask that is refined."""
+        if self.chain.labelers:
+            said = self.hints.get(sample.name)
+            return {"hints": said} if said and self.chain.needs_hints else {}
+        from maskwright.io.masks import story_path
+
+        mask = sample.mask_paths[0]
+        told = {"path": mask.name, "sha256": _hash(mask)}
+        story = file_hash(story_path(mask))
+        return {"mask": told if story is None else {**told, "story_sha256": story}}
+
+
+def inputs_of(task: MaskTask) -> list[Input]:
+    """The files of a task, for the ledger to say later where they lay."""
+    sample = task.sample
+    files = [Input(task.image["path"], task.image["sha256"], sample.image_path)]
+    if "mask" in task.inputs:
+        files.append(Input(task.inputs["mask"]["path"], task.inputs["mask"]["sha256"], sample.mask_paths[0]))
+    return files
+
+
+def _hash(path: Path) -> str:
+    found = file_hash(path)
+    if found is None:
+        raise InputError(f"{path} is not there any more; a file was expected: run again when it is back")
+    return found
+
+
+def _decisive(inputs: Mapping[str, Any]) -> Any:
+    """The part of the inputs that decides about the result: a hint file may say other things of other pictures."""
+    hints = [each["of_this_picture"] for each in inputs.get("hints", ())]
+    return [hints, inputs.get("mask")]
