@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,13 +69,15 @@ CHAPTERS = {
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one method made of a set: its run folder, its outcome, scores as `evaluate` gives them, and seconds."""
+    """What one method made of a set: its run folder, scores as `evaluate` gives them, seconds, and where the truth is
+    made of objects COCO's average precision."""
 
     method: str
     folder: Path
     outcome: Outcome
     scores: dict[str, Any]
     seconds: float
+    average_precision: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,6 @@ class Shown:
     toys: ToySet
     attempts: tuple[Attempt, ...]
     coming: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def best(self) -> Attempt | None:
@@ -125,8 +126,7 @@ def _show(chapter: Chapter, out: Path, counter: _Counter) -> Shown:
     attempts = tuple(_attempt(chapter, method, toys, counter) for method in ready)
     wanted = dict.fromkeys((*chapter.methods, *chapter.coming))
     coming = tuple(each for each in wanted if each not in ready)
-    notes = _object_notes(toys, attempts) if chapter.name == "shapes" else ()
-    return Shown(chapter, toys, attempts, coming, notes)
+    return Shown(chapter, toys, attempts, coming)
 
 
 def _attempt(chapter: Chapter, method: str, toys: ToySet, counter: _Counter) -> Attempt:
@@ -141,28 +141,33 @@ def _attempt(chapter: Chapter, method: str, toys: ToySet, counter: _Counter) -> 
     folder = toys.folder / "runs" / method
     outcome = run(recipe, out=folder, settings=settings, progress=counter.within())
     counter.add(chapter.count)
+    seconds = time.perf_counter() - began
     scores = json.loads((folder / "metrics.json").read_text("utf-8"))
-    return Attempt(method, folder, outcome, scores, time.perf_counter() - began)
+    made = Attempt(method, folder, outcome, scores, seconds)
+    return replace(made, average_precision=_object_scores(made, toys))
 
 
 def made_mask(attempt: Attempt, name: str) -> Mask:
     """The mask that an attempt wrote for a picture."""
     from maskwright.io.masks import read_mask
 
-    return read_mask(attempt.folder / str(attempt.scores["final"]) / "masks" / f"{name}.png")
+    return read_mask(mask_path(attempt, name))
 
 
-def _object_notes(toys: ToySet, attempts: Sequence[Attempt]) -> tuple[str, ...]:
-    """COCO's AP of the objects in each attempt's masks, one line each."""
+def mask_path(attempt: Attempt, name: str) -> Path:
+    """Where the last round of an attempt put the mask of a picture."""
+    return attempt.folder / str(attempt.scores["final"]) / "masks" / f"{name}.png"
+
+
+def _object_scores(attempt: Attempt, toys: ToySet) -> dict[str, float]:
+    """COCO's AP and AP at IoU 0.5 of the objects in an attempt's masks; nothing where the truth has no objects."""
     from maskwright.metrics.instances import average_precision
 
     truth = objects_of(toys)
-    notes = []
-    for attempt in attempts:
-        found = {scene.name: _objects(made_mask(attempt, scene.name)) for scene in toys.scenes}
-        scores = average_precision(truth, found)
-        notes.append(f"{attempt.method}: AP {scores['ap']:.3f}, AP at IoU 0.5 {scores['ap50']:.3f} (COCO, mask)")
-    return tuple(notes)
+    if not truth:
+        return {}
+    scores = average_precision(truth, {name: _objects(made_mask(attempt, name)) for name in truth})
+    return {"AP": scores["ap"], "AP at 0.5": scores["ap50"]}
 
 
 def _objects(mask: Mask) -> Instances:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from maskwright.arrays.colour import overlay
 from maskwright.io.outputs import write_atomically
-from maskwright.pipelines.demo import Attempt, Shown, made_mask
+from maskwright.pipelines.demo import Attempt, Shown, made_mask, mask_path
 from maskwright.pipelines.page import number, whisker
 from maskwright.pipelines.toy_sets import flat_truth
 from maskwright.types import Keypoints, Points
@@ -61,9 +61,8 @@ def _chapter(shown: Shown) -> str:
     chapter, best = shown.chapter, shown.best
     parts = [f'<section id="{chapter.name}"><h2>{escape(chapter.title)}</h2><p>{escape(chapter.text)}</p>']
     parts += [_gallery(shown, best), _legend(shown)]
-    if shown.attempts:
-        parts.append(_scores(shown))
-    parts += [f"<p class=soft>{escape(note)}</p>" for note in shown.notes]
+    if best is not None:
+        parts += [_scores(shown), _again(shown, best)]
     if shown.coming:
         names = ", ".join(f"<code>{escape(each)}</code>" for each in shown.coming)
         here = (
@@ -117,11 +116,12 @@ def _hint(scene: Scene, colours: Pixels) -> Pixels:
     hint = scene.hints.get("clicks") or next(iter(scene.hints.values()))
     if isinstance(hint, Points | Keypoints):
         paints = colours[hint.class_ids] if isinstance(hint, Points) else np.tile([[213, 94, 0]], (len(hint.names), 1))
+        radius = max(canvas.shape[1] // 80, 2)
         for row, col, paint in zip(hint.rows, hint.cols, paints.tolist(), strict=True):
             if not np.isnan(row):
                 place = (round(float(col)), round(float(row)))
-                cv2.circle(canvas, place, 5, (255, 255, 255), -1, cv2.LINE_AA)
-                cv2.circle(canvas, place, 4, paint, -1, cv2.LINE_AA)
+                cv2.circle(canvas, place, radius + 1, (255, 255, 255), -1, cv2.LINE_AA)
+                cv2.circle(canvas, place, radius, paint, -1, cv2.LINE_AA)
     return canvas
 
 
@@ -145,7 +145,8 @@ def _legend(shown: Shown) -> str:
 
 
 def _scores(shown: Shown) -> str:
-    head = ["method", "mean IoU", "95 % interval", "", "pixel accuracy", "pictures", "seconds", ""]
+    more = list(shown.attempts[0].average_precision)
+    head = ["method", "mean IoU", "95 % interval", "", "pixel accuracy", *more, "pictures", "seconds", ""]
     rows = "".join(_row(each) for each in shown.attempts)
     titles = "".join(f"<th>{each}</th>" for each in head)
     caption = (
@@ -162,10 +163,23 @@ def _row(attempt: Attempt) -> str:
     link = "/".join((*attempt.folder.parts[-3:], report.name))
     cells = [
         f"<code>{escape(attempt.method)}</code>", number(score["value"]), bounds,
-        whisker(score), number(accuracy["value"]), str(attempt.scores["pictures"]), f"{attempt.seconds:.1f}",
+        whisker(score), number(accuracy["value"]),
+        *map(number, attempt.average_precision.values()), str(attempt.scores["pictures"]), f"{attempt.seconds:.1f}",
         f'<a href="{escape(link, quote=True)}">report</a>' if report.exists() else "",
     ]  # fmt: skip
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _again(shown: Shown, best: Attempt) -> str:
+    """How to make the best masks again, and the story of the first of them."""
+    from maskwright.pipelines.explain import explain
+
+    command = f"maskwright run {shown.chapter.name}/recipe.yaml --out again --set label.0.method={best.method}"
+    story = explain(mask_path(best, shown.toys.scenes[0].name)).text
+    return (
+        f"<p>The best of them again, from this folder: <code>{escape(command)}</code></p>"
+        f"<details><summary>The story of the first mask</summary><pre>{escape(story)}</pre></details>"
+    )
 
 
 def _image(pixels: Pixels, words: str) -> str:
