@@ -31,7 +31,11 @@ def read_instances(
     file `like`. With `pictures` (name to path) every name must be among them, and sizes are checked. Category ids
     0..254 stay class ids. An annotation with only a box becomes its rectangle; crowds, areas, boxes and scores stay.
     """
-    file = open_coco(path, like=like)
+    return instances_of(open_coco(path, like=like), pictures)
+
+
+def instances_of(file: CocoFile, pictures: Mapping[str, Path] | None = None) -> dict[str, Instances]:
+    """The objects of a COCO file that is already taken apart, as `read_instances` gives them."""
     _check_known(file, pictures)
     problems = Problems(file.path)
     result: dict[str, Instances] = {}
