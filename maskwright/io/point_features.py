@@ -44,12 +44,21 @@ class Survey:
     crs: str | None
 
 
+def holds_places(path: str | Path) -> bool:
+    """Whether a file holds places on Earth: by its ending, or as a FeatureCollection in a .json file."""
+    suffix = Path(path).suffix.lower()
+    if suffix != ".json":
+        return suffix in FEATURE_SUFFIXES
+    value = read_json(path)
+    return isinstance(value, dict) and value.get("type") == "FeatureCollection"
+
+
 def read_places(path: str | Path) -> Survey:
     """Read point features; the class stands in the property class, label, class_name or name.
 
     GeoJSON without a `crs` is longitude and latitude. Features without a geometry are left out.
     """
-    if Path(path).suffix.lower() == ".geojson":
+    if Path(path).suffix.lower() in (".geojson", ".json"):
         return _from_geojson(path)
     return _from_layer(path)
 

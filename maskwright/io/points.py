@@ -13,7 +13,7 @@ from maskwright.errors import InputError, UnknownNameError
 from maskwright.io.classes import Classes, classes_from_names
 from maskwright.io.images import picture_grid
 from maskwright.io.names import known_picture
-from maskwright.io.point_features import FEATURE_SUFFIXES, locate_places, read_places
+from maskwright.io.point_features import holds_places, locate_places, read_places
 from maskwright.io.point_rows import PointRow, read_rows
 from maskwright.io.point_writers import write_points as write_points
 from maskwright.io.problems import Problems
@@ -35,7 +35,7 @@ def read_points(
     With `pictures` every name must be one of them and every point inside its picture. All problems of a file are told
     at once, each with its line. A picture whose size cannot be read is not checked here: it fails when it is read.
     """
-    is_placed = Path(path).suffix.lower() in FEATURE_SUFFIXES
+    is_placed = holds_places(path)
     rows = _placed(path, pictures) if is_placed else read_rows(path)
     known = classes if classes is not None else classes_from_names(row.class_name for row in rows)
     problems = Problems(path)
@@ -62,7 +62,7 @@ def read_points(
 
 def points_classes(path: str | Path) -> tuple[str, ...]:
     """The class names a points file speaks of, sorted."""
-    if Path(path).suffix.lower() in FEATURE_SUFFIXES:
+    if holds_places(path):
         return tuple(sorted({place.class_name for place in read_places(path).places}))
     return tuple(sorted({row.class_name for row in read_rows(path)}))
 
