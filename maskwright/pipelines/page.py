@@ -16,6 +16,7 @@ def report_page(report: Record) -> str:
     parts: list[tuple[str, Callable[[Record], str]]] = [
         ("", _headlines),
         ("Scores per class", _class_table),
+        ("Round by round", _round_table),
         ("Where it is worst", _gallery),
         ("What the masks hold", _statistics),
         ("Learning", _curves),
@@ -85,29 +86,39 @@ def _class_table(report: Record) -> str:
     return _table(head, rows, report["classes_note"])
 
 
-def _gallery(report: Record) -> str:
-    if not report["gallery"]:
+def _round_table(report: Record) -> str:
+    if len(report["rounds"]) < 2:
         return ""
+    rows = [
+        [escape(each["name"]), _value(iou), _interval(iou), whisker(iou), _value(each["pixel_accuracy"])]
+        for each in report["rounds"]
+        for iou in [each["mean_iou"]]
+    ]
+    return _table(["round", "mean IoU", "95 % interval", "", "pixel accuracy"], rows)
+
+
+def _gallery(report: Record) -> str:
+    examples = report["gallery"]
+    if not examples:
+        return ""
+    kinds = [kind for kind in ("picture", "truth", "mask", "confidence") if any(each[kind] for each in examples)]
     legend = "".join(f"<span>{_class(each)}</span>" for each in report["classes"])
-    ramp = "<span>confidence 0<i class=ramp></i>1</span>" if any(e["confidence"] for e in report["gallery"]) else ""
-    examples = "".join(map(_example, report["gallery"]))
-    return f"{_paragraph(report['gallery_note'])}<div class=legend>{legend}{ramp}</div>{examples}"
+    ramp = "<span>confidence 0<i class=ramp></i>1</span>" if "confidence" in kinds else ""
+    shown = "".join(_example(each, kinds) for each in examples)
+    return f"{_paragraph(report['gallery_note'])}<div class=legend>{legend}{ramp}</div>{shown}"
 
 
-def _example(example: Record) -> str:
-    kinds = ("picture", "truth", "mask", "confidence")
+def _example(example: Record, kinds: Sequence[str]) -> str:
     figures = "".join(_figure(kind, example[kind], example["name"]) for kind in kinds)
     score = f"mean IoU {number(example['score'])}" if _is_number(example["score"]) else ""
-    return f"<div class=example><header><b>{escape(example['name'])}</b><span>{score}</span></header>{figures}</div>"
+    head = f"<header><b>{escape(example['name'])}</b><span>{score}</span></header>"
+    return f"<div class='example of{len(kinds)}'>{head}{figures}</div>"
 
 
 def _figure(kind: str, source: str | None, name: str) -> str:
-    picture = (
-        f'<img src="{source}" alt="{kind} of {escape(name, quote=True)}">'
-        if source
-        else f"<div class=absent>no {kind}</div>"
-    )
-    return f"<figure>{picture}<figcaption>{kind}</figcaption></figure>"
+    picture = f'<img src="{source}" alt="{kind} of {escape(name, quote=True)}">'
+    absent = f"<div class=absent>no {kind}</div>"
+    return f"<figure>{picture if source else absent}<figcaption>{kind}</figcaption></figure>"
 
 
 def _statistics(report: Record) -> str:
@@ -171,7 +182,12 @@ def _failed(report: Record) -> str:
 
 def _cost(report: Record) -> str:
     rows = [
-        [escape(each["stage"]), _count(each["items"]), f"{each['seconds']:,.1f} s", f"{each['seconds_per_item']:.3g} s"]
+        [
+            escape(each["stage"]),
+            _count(each["items"]),
+            time_taken(each["seconds"]),
+            time_taken(each["seconds_per_item"]),
+        ]
         for each in report["cost"]
     ]
     return _table(["stage", "items", "time", "per item"], rows, report["cost_note"]) if rows else ""
@@ -235,6 +251,18 @@ def percent(fraction: float) -> str:
     ('12.3 %', '< 0.1 %')
     """
     return "< 0.1 %" if 0 < fraction < 0.001 else f"{100 * fraction:.1f} %"
+
+
+def time_taken(seconds: float) -> str:
+    """A time with a unit that fits it.
+
+    >>> time_taken(0.0088), time_taken(4.4), time_taken(500), time_taken(9000)
+    ('8.8 ms', '4.4 s', '8.3 min', '2.5 h')
+    """
+    for limit, share, unit in ((1, 0.001, "ms"), (120, 1, "s"), (7200, 60, "min")):
+        if seconds < limit:
+            return f"{seconds / share:,.1f} {unit}"
+    return f"{seconds / 3600:,.1f} h"
 
 
 def number(value: float | None) -> str:

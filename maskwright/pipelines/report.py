@@ -55,6 +55,7 @@ def gather_report(run: Path) -> dict[str, Any]:
         "scored": _scored(metrics),
         "classes": _classes(classes, metrics),
         "classes_note": _classes_note(metrics),
+        "rounds": _scores_by_round(metrics),
         "gallery": _gallery(masks, recipe, metrics, classes),
         "gallery_note": _gallery_note(masks, metrics),
         "statistics": statistics["classes"],
@@ -146,6 +147,12 @@ def _classes_note(metrics: Mapping[str, Any]) -> str:
     return f"{note} Boundaries match within {tolerance:g} px." if tolerance is not None else note
 
 
+def _scores_by_round(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    scored = metrics.get("rounds") or {}
+    keys = ("mean_iou", "pixel_accuracy")
+    return [{"name": name, **{key: each.get(key) for key in keys}} for name, each in scored.items()]
+
+
 @dataclass(frozen=True)
 class _Example:
     name: str
@@ -185,8 +192,11 @@ def _gallery_note(masks: Mapping[str, MaskFile], metrics: Mapping[str, Any]) -> 
     if not masks:
         return ""
     if not metrics.get("by_picture"):
-        return f"Nothing was scored here; the first {min(WORST, len(masks))} pictures. Chequered: nobody knows."
-    return f"The {min(WORST, len(metrics['by_picture']))} pictures with the lowest mean IoU. Chequered: nobody knows."
+        return (
+            f"Nothing was scored here: the first {min(WORST, len(masks))} of {len(masks):,}. Chequered: nobody knows."
+        )
+    scored = len(metrics["by_picture"])
+    return f"Lowest mean IoU first, {min(WORST, scored)} of {scored:,} pictures. Chequered: nobody knows."
 
 
 def _pictures(recipe: Mapping[str, Any]) -> dict[str, Path]:
@@ -216,8 +226,13 @@ def _shown(path: Path | None) -> str | None:
 
 
 def _mask_shown(mask: MaskFile, classes: Classes) -> str:
-    ids = np.asarray(mask.thinned(4096))
-    return mask_thumbnail(ids, (mask.own_classes or classes).palette())
+    """A mask in the colours of `classes`, by name, so that truth and mask agree whatever their own ids and colours."""
+    own = mask.own_classes or classes
+    colors = dict(zip(classes.names, classes.colors, strict=True))
+    shown = Classes(
+        own.names, tuple(colors.get(each) or color for each, color in zip(own.names, own.colors, strict=True))
+    )
+    return mask_thumbnail(mask.thinned(4096), shown.palette())
 
 
 def _confidence_shown(mask: MaskFile) -> str | None:
