@@ -89,7 +89,8 @@ def _mix(
         size = sizes[depth - 1]
         for k in range(size):
             place = kept[depth - 1, k]
-            distances[k] = np.hypot(places[0, place] - row, places[1, place] - col)
+            down, across = places[0, place] - row, places[1, place] - col
+            distances[k] = np.sqrt(down * down + across * across)
             scratch[k] = distances[k]
         farthest = _kth(scratch, size, count - 1)
         limit, certain = (farthest + 2 * radius) * WIDER, (farthest - 2 * radius) / WIDER
@@ -165,9 +166,10 @@ def _mix_tile(
     size, width = kept.size, c1 - c0
     pixels = (r1 - r0) * width
     rows, cols = np.empty(pixels), np.empty(pixels)
-    for p in range(pixels):
-        rows[p] = (top + r0 + p // width) * step[0]
-        cols[p] = (c0 + p % width) * step[1]
+    for r in range(r1 - r0):
+        for c in range(width):
+            rows[r * width + c] = (top + r0 + r) * step[0]
+            cols[r * width + c] = (c0 + c) * step[1]
     for k in range(size):
         row, col = places[0, kept[k]], places[1, kept[k]]
         line = near[k]
@@ -177,7 +179,7 @@ def _mix_tile(
     open_places = count
     if size > count:
         open_places -= _rank(near, sure, rank, size, pixels)
-    total, at_place = np.zeros(pixels), np.zeros(pixels, np.int32)
+    total, at_place = np.zeros(pixels), np.zeros(pixels)
     sums = np.zeros((values.shape[0], pixels))
     weights = np.empty(pixels)
     square = reach * reach
@@ -186,7 +188,7 @@ def _mix_tile(
         for p in range(pixels):
             taken = (order[p] < open_places) & (line[p] <= square)
             weights[p] = 1 / line[p] if taken else 0.0
-            at_place[p] += 1 if taken & (line[p] == 0) else 0
+            at_place[p] += 1.0 if taken & (line[p] == 0) else 0.0
         if power != 2:
             for p in range(pixels):
                 weights[p] = weights[p] ** (0.5 * power)
@@ -196,11 +198,12 @@ def _mix_tile(
             value, lane = values[c, kept[k]], sums[c]
             for p in range(pixels):
                 lane[p] += weights[p] * value
-    for c in range(sums.shape[0]):
-        for p in range(pixels):
-            out[c, r0 + p // width, c0 + p % width] = sums[c, p] / total[p]
+    for channel in range(sums.shape[0]):
+        for r in range(r1 - r0):
+            for c in range(width):
+                out[channel, r0 + r, c0 + c] = sums[channel, r * width + c] / total[r * width + c]
     for p in range(pixels):
-        if at_place[p] or count == 1:
+        if at_place[p] > 0 or count == 1:
             _at_place(
                 out[:, r0 + p // width, c0 + p % width],
                 values,

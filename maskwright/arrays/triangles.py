@@ -36,81 +36,55 @@ def paint_triangles(
     """
     if not triangles.size or not out.size:
         return
-    # Corners in rising order make both triangles of an edge compute it from the same end.
+    # From the uppermost corner down: both triangles of an edge compute it from the same end.
     ordered = np.sort(triangles, axis=1).astype(np.int32)
+    down = np.argsort(corners[ordered, 0], axis=1, kind="stable")
+    ordered = np.take_along_axis(ordered, down, axis=1)
     (_paint if HAS_NUMBA else _paint_plainly)(out, corners, values, ordered, top)
-
-
-@compiled
-def _paint_span(
-    out: NDArray[Any],
-    line: int,
-    left: float,
-    right: float,
-    at_left: NDArray[np.float64],
-    at_right: NDArray[np.float64],
-) -> None:
-    """Mix along one row; only the end pixels can lie a hair outside the span, and take the value of its end."""
-    start = int(np.ceil(max(left - SLACK, 0.0)))
-    end = int(np.floor(min(right + SLACK, out.shape[2] - 1.0)))
-    if start > end:
-        return
-    span, offset = right - left, start - left
-    inverse = 1 / span if span > SLACK else 0.0
-    for c in range(out.shape[0]):
-        base = at_left[c]
-        slope = (at_right[c] - base) * inverse
-        for i in range(end - start + 1):
-            out[c, line, start + i] = base + (i + offset) * slope
-        if offset < 0:
-            out[c, line, start] = base
-        if end >= right and span > SLACK:
-            out[c, line, end] = at_right[c]
 
 
 @compiled
 def _paint(
     out: NDArray[Any], corners: NDArray[np.float64], values: NDArray[np.float64], triangles: NDArray[np.int32], top: int
 ) -> None:
-    channels, height = out.shape[:2]
-    at_left, at_right = np.empty(channels), np.empty(channels)
-    ends, edges = np.empty((3, 2), np.int64), np.empty((3, 4))
+    channels, height, width = out.shape
     for t in range(triangles.shape[0]):
-        low, high = np.inf, -np.inf
-        for k in range(3):
-            low, high = min(low, corners[triangles[t, k], 0]), max(high, corners[triangles[t, k], 0])
-        first = max(int(np.ceil(max(low - SLACK, -1.0))), top)
-        last = min(int(np.floor(min(high + SLACK, 1e9))), top + height - 1)
-        if first > last:
-            continue
-        for k in range(3):
-            a, b = triangles[t, 0 if k < 2 else 1], triangles[t, 1 if k == 0 else 2]
-            rise = corners[b, 0] - corners[a, 0]
-            ends[k, 0], ends[k, 1] = a, b
-            edges[k, 0], edges[k, 1] = min(corners[a, 0], corners[b, 0]), max(corners[a, 0], corners[b, 0])
-            edges[k, 2] = 1 / rise if rise != 0 else 0.0
-            edges[k, 3] = corners[b, 1] - corners[a, 1]
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        row_a, row_b, row_c = corners[a, 0], corners[b, 0], corners[c, 0]
+        first = max(int(np.ceil(max(row_a - SLACK, -1.0))), top)
+        last = min(int(np.floor(min(row_c + SLACK, 1e9))), top + height - 1)
+        per_ac = 1 / (row_c - row_a) if row_c > row_a else 0.0
+        per_ab = 1 / (row_b - row_a) if row_b > row_a else 0.0
+        per_bc = 1 / (row_c - row_b) if row_c > row_b else 0.0
         for line in range(first, last + 1):
-            row = min(max(float(line), low), high)
-            left, right = np.inf, -np.inf
-            for k in range(3):
-                if row < edges[k, 0] or row > edges[k, 1]:
-                    continue
-                a, b = ends[k, 0], ends[k, 1]
-                share = (row - corners[a, 0]) * edges[k, 2]
-                # An edge along the row meets it in both of its ends.
-                for end in range(2 if edges[k, 2] == 0 else 1):
-                    part = share + end
-                    col = corners[a, 1] + part * edges[k, 3]
-                    if col < left:
-                        left = col
-                        for c in range(channels):
-                            at_left[c] = values[a, c] * (1 - part) + values[b, c] * part
-                    if col > right:
-                        right = col
-                        for c in range(channels):
-                            at_right[c] = values[a, c] * (1 - part) + values[b, c] * part
-            _paint_span(out, line - top, left, right, at_left, at_right)
+            row = min(max(float(line), row_a), row_c)
+            # The row crosses the long edge a-c, and one of a-b and b-c: p-q.
+            long = (row - row_a) * per_ac
+            upper = row <= row_b and row_b > row_a
+            p, q = (a, b) if upper else (b, c)
+            short = (row - row_a) * per_ab if upper else (row - row_b) * per_bc
+            col_long = corners[a, 1] + long * (corners[c, 1] - corners[a, 1])
+            col_short = corners[p, 1] + short * (corners[q, 1] - corners[p, 1])
+            left, right = min(col_long, col_short), max(col_long, col_short)
+            start = int(np.ceil(max(left - SLACK, 0.0)))
+            end = int(np.floor(min(right + SLACK, width - 1.0)))
+            if start > end:
+                continue
+            span, offset = right - left, start - left
+            per_span = 1 / span if span > SLACK else 0.0
+            for k in range(channels):
+                value_long = values[a, k] * (1 - long) + values[c, k] * long
+                value_short = values[p, k] * (1 - short) + values[q, k] * short
+                base = value_long if col_long <= col_short else value_short
+                other = value_short if col_long <= col_short else value_long
+                slope = (other - base) * per_span
+                for i in range(end - start + 1):
+                    out[k, line - top, start + i] = base + (i + offset) * slope
+                # Only the end pixels can lie a hair outside the span.
+                if offset < 0:
+                    out[k, line - top, start] = base
+                if end >= right and span > SLACK:
+                    out[k, line - top, end] = other
 
 
 def _paint_plainly(
@@ -118,8 +92,7 @@ def _paint_plainly(
 ) -> None:
     """The same spans and pixels as `_paint`, in the same order, for all triangles at once."""
     height, width = out.shape[1:]
-    rows = corners[triangles, 0]
-    low, high = rows.min(axis=1), rows.max(axis=1)
+    low, high = corners[triangles[:, 0], 0], corners[triangles[:, 2], 0]
     first = np.maximum(np.ceil(np.maximum(low - SLACK, -1)).astype(np.int64), top)
     last = np.minimum(np.floor(np.minimum(high + SLACK, 1e9)).astype(np.int64), top + height - 1)
     which, line = _spread(first, last)
@@ -134,22 +107,18 @@ def _spans(
     corners: NDArray[np.float64], values: NDArray[np.float64], triangles: NDArray[np.int32], row: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Where each row enters and leaves its triangle, and the values (rows, channels) there."""
-    left, right = np.full(row.shape, np.inf), np.full(row.shape, -np.inf)
-    at_left, at_right = (np.zeros((row.size, values.shape[1])) for _ in range(2))
-    for a, b in ((0, 1), (0, 2), (1, 2)):
-        one, two = triangles[:, a], triangles[:, b]
-        row_a, row_b = corners[one, 0], corners[two, 0]
-        meets = (row >= np.minimum(row_a, row_b)) & (row <= np.maximum(row_a, row_b))
-        level = row_a == row_b
-        inverse = np.divide(1.0, row_b - row_a, where=~level, out=np.zeros_like(row))
-        share = (row - row_a) * inverse
-        for part, used in ((share, meets), (share + 1, meets & level)):
-            at = corners[one, 1] + part * (corners[two, 1] - corners[one, 1])
-            value = values[one] * (1 - part[:, None]) + values[two] * part[:, None]
-            smaller, larger = used & (at < left), used & (at > right)
-            left[smaller], at_left[smaller] = at[smaller], value[smaller]
-            right[larger], at_right[larger] = at[larger], value[larger]
-    return left, right, at_left, at_right
+    a, b, c = triangles.T
+    upper = (row <= corners[b, 0]) & (corners[b, 0] > corners[a, 0])
+    crossings = []
+    for p, q in ((a, c), (np.where(upper, a, b), np.where(upper, b, c))):
+        rise = corners[q, 0] - corners[p, 0]
+        share = (row - corners[p, 0]) * np.divide(1.0, rise, where=rise > 0, out=np.zeros_like(rise))
+        col = corners[p, 1] + share * (corners[q, 1] - corners[p, 1])
+        crossings.append((col, values[p] * (1 - share[:, None]) + values[q] * share[:, None]))
+    (col_long, long), (col_short, short) = crossings
+    first = (col_long <= col_short)[:, None]
+    at_left, at_right = np.where(first, long, short), np.where(first, short, long)
+    return np.minimum(col_long, col_short), np.maximum(col_long, col_short), at_left, at_right
 
 
 def _paint_spans(
