@@ -18,7 +18,7 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from maskwright.arrays.windows import Window
@@ -65,11 +65,11 @@ def raster_tags(path: str | Path) -> dict[str, str]:
         return dict(dataset.tags())
 
 
-def open_dataset(path: Path, mode: str = "r") -> Any:
+def open_dataset(path: Path, mode: str = "r", **settings: Any) -> Any:
     """rasterio's dataset for a file, without its warning about rasters that lie nowhere."""
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(path, mode)
+        return rasterio.open(path, mode, **settings)
 
 
 class _Source:
@@ -356,9 +356,7 @@ class RasterWriter:
             settings["crs"] = _crs(grid.crs, self.path)
         if grid.transform is not None:
             settings["transform"] = rasterio.Affine(*grid.transform)
-        with _OPENING, warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(self._draft, "w", **settings)
+        dataset = open_dataset(Path(str(self._draft)), "w", **settings)
         if self.colors is not None:
             dataset.write_colormap(1, {i: (*color, 255) for i, color in enumerate(self.colors.tolist())})
         if self.tags:
@@ -395,7 +393,7 @@ class RasterWriter:
 def _crs(text: str, path: Path) -> Any:
     try:
         return rasterio.crs.CRS.from_user_input(text)
-    except RasterioError as error:
+    except CRSError as error:
         raise InputError(
             f"{path}: {text!r} is no coordinate system; expected one like EPSG:32740; change it"
         ) from error
