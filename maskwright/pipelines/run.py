@@ -73,7 +73,7 @@ def _rounds(loop: Loop, recipe: Recipe, folder: Path, device: str) -> None:
     labelled = loop.write_masks("round-1/masks", chain, loop.collection.samples)
     scores = _evaluate(recipe, folder, {}, 1)
     for number in range(1, recipe.rounds + 1):
-        if recipe.train is None or _is_enough(recipe, scores, number):
+        if recipe.train is None or _is_enough(loop, recipe, scores, number):
             break
         model, told = _learned(loop, recipe.train, labelled, f"round-{number}/model", device)
         chain = predicting_chain(model, told, recipe.predict, refiners(recipe, device))
@@ -184,12 +184,15 @@ def _evaluate(recipe: Recipe, folder: Path, scores: dict[str, Any], number: int)
     return {**scores, f"round-{number}": found}
 
 
-def _is_enough(recipe: Recipe, scores: dict[str, Any], number: int) -> bool:
+def _is_enough(loop: Loop, recipe: Recipe, scores: dict[str, Any], number: int) -> bool:
     """Whether the newest round gained less than the stop rule asks for; round 1 has gained nothing yet."""
     if recipe.stop is None or number < 2:
         return False
     before, now = (scores[f"round-{each}"][recipe.stop.score]["value"] for each in (number - 1, number))
-    return bool(now - before < recipe.stop.least_gain)
+    is_enough = bool(now - before < recipe.stop.least_gain)
+    if is_enough:
+        loop.ledger.note_event("stopped early", round=number, score=recipe.stop.score, before=before, now=now)
+    return is_enough
 
 
 def _metrics(scores: dict[str, Any]) -> dict[str, Any]:

@@ -14,24 +14,56 @@ from pathlib import Path
 from tests.pipelines.conftest import PLUGIN, make_pictures
 
 PICTURES, KILLS = 200, 20
-LABEL = """
-import sys
+NURSERY = """
+# Imports once, then starts a process that labels for each line it reads: its pid first, when it ended its status.
+import os, sys
 from maskwright.pipelines.commands import label
-folder, out = sys.argv[1:]
-outcome = label("bright_is_first", f"{folder}/pics", hints=f"{folder}/points.csv", classes=f"{folder}/classes.yaml",
-                out=out, settings={"threshold": 100})
-print(outcome.done, outcome.skipped, len(outcome.failed))
+
+for line in sys.stdin:
+    folder, out = line.split()
+    pid = os.fork()
+    if pid == 0:
+        label("bright_is_first", f"{folder}/pics", hints=f"{folder}/points.csv", classes=f"{folder}/classes.yaml",
+              out=out, settings={"threshold": 100})
+        os._exit(0)
+    print(pid, flush=True)
+    print(os.waitpid(pid, 0)[1], flush=True)
 """
 
 
-def _start(folder: Path, out: Path) -> subprocess.Popen[str]:
-    paths = os.pathsep.join([str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return subprocess.Popen(
-        [sys.executable, "-c", LABEL, str(folder), str(out)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": paths},
-    )
+class Nursery:
+    """Starts processes that label, without the seconds that importing takes each of them."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = os.pathsep.join([str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", NURSERY],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+
+    def __enter__(self) -> Nursery:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+    def start(self, out: Path) -> int:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{self.folder} {out}\n")
+        self.process.stdin.flush()
+        return self._number()
+
+    def end(self) -> int:
+        """How the process ended: 0, or the signal that killed it."""
+        return self._number()
+
+    def _number(self) -> int:
+        assert self.process.stdout is not None
+        return int(self.process.stdout.readline())
 
 
 def _masks(out: Path) -> dict[str, bytes]:
@@ -45,35 +77,31 @@ def _done(out: Path) -> int:
     return events.read_bytes().count(b'"event":"done"') if events.exists() else 0
 
 
-def _kill_soon(process: subprocess.Popen[str], out: Path, moments: random.Random) -> None:
+def _kill_soon(pid: int, out: Path, moments: random.Random) -> None:
     """Kill it a few pictures on, at any moment between two of them."""
     goal = _done(out) + moments.randint(0, 2 * PICTURES // KILLS - 6)
-    while process.poll() is None and _done(out) < goal:
-        time.sleep(0.001)
-    time.sleep(moments.random() * 0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    while _done(out) < goal:
+        time.sleep(0.0005)
+    time.sleep(moments.random() * 0.015)
+    os.kill(pid, signal.SIGKILL)
 
 
 def test_killed_twenty_times_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
     make_pictures(tmp_path, PICTURES)
-    with _start(tmp_path, tmp_path / "undisturbed") as process:
-        assert process.communicate()[0].split() == [str(PICTURES), "0", "0"]
-    expected = _masks(tmp_path / "undisturbed")
-    assert len(expected) == 2 * PICTURES
+    out, moments = tmp_path / "deeper" / "killed", random.Random(7)
+    with Nursery(tmp_path) as nursery:
+        nursery.start(tmp_path / "undisturbed")
+        assert nursery.end() == 0
+        expected = _masks(tmp_path / "undisturbed")
+        assert len(expected) == 2 * PICTURES
+        for _ in range(KILLS):
+            _kill_soon(nursery.start(out), out, moments)
+            assert nursery.end() == signal.SIGKILL, "it ended before it was killed; the moments must come earlier"
+            assert _masks(out).items() <= expected.items(), "half a file, or one with other bytes, was visible"
+        assert 0 < _done(out) < PICTURES
+        nursery.start(out)
+        assert nursery.end() == 0
 
-    out, moments, kills = tmp_path / "deeper" / "killed", random.Random(7), 0
-    for _ in range(KILLS):
-        with _start(tmp_path, out) as process:
-            _kill_soon(process, out, moments)
-            kills += process.returncode == -signal.SIGKILL
-        assert _masks(out).items() <= expected.items(), "half a file, or one with other bytes, was visible"
-    assert kills == KILLS, "it ended before it could be killed; the moments must come earlier"
-    assert 0 < _done(out) < PICTURES
-
-    with _start(tmp_path, out) as process:
-        done, skipped, failed = map(int, process.communicate()[0].split())
-    assert (done + skipped, failed) == (PICTURES, 0)
     assert _masks(out) == expected
     assert sorted(each.name for each in out.glob(".*")) == [".ledger.lock"], "leftovers of killed writers"
     events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
