@@ -122,7 +122,7 @@ def pixel_areas(regions: Sequence[Region]) -> NDArray[np.float64]:
         return np.zeros(0)
     sizes = np.array([len(region.counts) // 2 for region in regions])
     lengths = np.concatenate([region.counts[1::2] for region in regions])
-    return np.bincount(np.repeat(np.arange(len(regions)), sizes), lengths, len(regions))
+    return np.bincount(np.repeat(np.arange(len(regions)), sizes), lengths, len(regions)).astype(np.float64)
 
 
 def _extents(regions: Sequence[Region]) -> NDArray[np.float64]:

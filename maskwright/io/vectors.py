@@ -95,6 +95,15 @@ def write_vectors(path: str | Path, instances: Mapping[str, Instances]) -> tuple
     return (path,), losses.sentences
 
 
+def layer_geometry(path: str | Path) -> str:
+    """What the first layer of a GeoPackage holds: "Point", "MultiPolygon", ..."""
+    pyogrio = _part("pyogrio")
+    try:
+        return str(pyogrio.read_info(path)["geometry_type"])
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        raise FormatError(f"{path}: cannot be read as a GeoPackage ({error}); expected one with polygons") from error
+
+
 def _feature(name: str, instances: Instances, index: int, losses: Losses) -> Row | None:
     polygons = trace(instances.regions[index])
     if not polygons:

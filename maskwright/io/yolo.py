@@ -26,11 +26,11 @@ from maskwright.io.yaml_files import read_yaml
 from maskwright.types import Grid, Instances, named_classes
 
 
-def read_yolo(folder: str | Path, pictures: Mapping[str, Path]) -> tuple[dict[str, Instances], tuple[str, ...]]:
+def read_yolo(folder: str | Path, pictures: Mapping[str, Path | Grid]) -> tuple[dict[str, Instances], tuple[str, ...]]:
     """The objects of every picture of a YOLO-seg folder, and what was lost on the way to whole pixels.
 
-    `pictures` (name to path) says how big each picture is, because the files do not. A picture without a text has no
-    objects, as YOLO means it.
+    `pictures` (name to path or grid) says how big each picture is, because the files do not. A picture
+    without a text has no objects, as YOLO means it.
     """
     folder = Path(folder)
     names = _class_names(folder / "data.yaml")
@@ -41,7 +41,7 @@ def read_yolo(folder: str | Path, pictures: Mapping[str, Path]) -> tuple[dict[st
     result = {}
     for name, path in pictures.items():
         lines = read_text(texts[name]).splitlines() if name in texts else []
-        grid = Grid(*picture_size(path))
+        grid = path if isinstance(path, Grid) else Grid(*picture_size(path))
         shapes = [
             _outline(f"{texts[name]}:{k}", line, names, problems) for k, line in enumerate(lines, 1) if line.strip()
         ]
