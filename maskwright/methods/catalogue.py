@@ -107,10 +107,12 @@ def setting_problems(name: str, settings: Mapping[str, Any], *, where: str = "")
     from pydantic import ValidationError
 
     method = find_method(name, where=where)
+    head = f"{where}: " if where else ""
     try:
         _adapter(method).validate_python(dict(settings), extra="forbid")
+    except InputError as error:  # what a method's own check raises passes through pydantic as it is
+        return [f"{head}{name}: {error}"]
     except ValidationError as error:
-        head = f"{where}: " if where else ""
         return [f"{head}{_problem(name, method, each)}" for each in error.errors(include_url=False)]
     return []
 

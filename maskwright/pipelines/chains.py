@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.arrays.windows import Window
 from maskwright.methods import catalogue
 from maskwright.pipelines.fingerprints import content_hash, method_fingerprint
 from maskwright.pipelines.gather import Collection
@@ -71,12 +72,14 @@ class Predicted:
         window, overlap, batch = self.window, self.overlap, self.batch
         return predict_mask(self.segmenter, image, window=window, overlap=overlap, batch=batch, piece=PIECE_PX)
 
-    def predict_pieces(self, image: Image, piece: int) -> Pieces:
-        """The same, one piece after the other."""
+    def predict_pieces(self, image: Image, extent: Window | None, piece: int) -> Pieces:
+        """The same of an extent, one piece after the other."""
         from maskwright.tiled import predict_pieces
 
         window, overlap, batch = self.window, self.overlap, self.batch
-        return predict_pieces(self.segmenter, image, window=window, overlap=overlap, batch=batch, piece=piece)
+        return predict_pieces(
+            self.segmenter, image, window=window, overlap=overlap, batch=batch, extent=extent, piece=piece
+        )
 
 
 @dataclass(frozen=True, eq=False)

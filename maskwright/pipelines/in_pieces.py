@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.arrays.windows import Window
+from maskwright.arrays.windows import Window, shift
 from maskwright.io.classes import Classes
 from maskwright.io.masks import confidence_path
-from maskwright.types import UNKNOWN, Hint, Image, Mask
+from maskwright.types import UNKNOWN, Grid, Hint, Image, Mask
 
 PIECE_PX = 2048
 """Side of a piece. It decides about memory only."""
@@ -30,47 +30,57 @@ def is_big(image: Image) -> bool:
     return not isinstance(image.pixels, np.ndarray)
 
 
-def label_image(method: Any, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Any:
-    """What a labeler says of a picture of any size, as one mask."""
-    from maskwright.tiled import label_tiled
+def label_image(
+    method: Any, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...], extent: Window | None = None
+) -> Any:
+    """What a labeler says of a picture of any size, or of an `extent` of it, as one mask."""
+    from maskwright.tiled import assemble
 
-    if not is_big(image) or hasattr(method, "predict_pieces"):
+    if extent is None and not is_big(image):
         return method(image, hints, class_names)
-    return label_tiled(method, image, hints, class_names, piece=PIECE_PX)
+    extent = extent or image.grid.window
+    return assemble(pieces_of(method, image, hints, class_names, extent), image, extent)
 
 
-def pieces_of(method: Any, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Pieces:
-    """What a labeler, or a segmenter led over the picture, says of a big picture, one piece after the other."""
+def pieces_of(
+    method: Any, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...], extent: Window | None = None
+) -> Pieces:
+    """What a labeler, or a segmenter led over the picture, says of it, one piece after the other."""
     from maskwright.tiled import label_pieces
 
     if hasattr(method, "predict_pieces"):
-        pieces: Pieces = method.predict_pieces(image, PIECE_PX)
+        pieces: Pieces = method.predict_pieces(image, extent, PIECE_PX)
         return pieces
-    return label_pieces(method, image, hints, class_names, piece=PIECE_PX)
+    return label_pieces(method, image, hints, class_names, extent=extent, piece=PIECE_PX)
 
 
 def write_pieces(
     path: Path,
-    image: Image,
+    grid: Grid,
+    extent: Window,
     parts: Iterable[tuple[Window, Mask]],
     colors: Callable[[Mask], tuple[str, ...] | None],
     write_story: Callable[[Mask], None],
 ) -> Mask:
-    """Write pieces as one mask (a COG) and its confidence, the mask last; gives the first piece, for its history."""
+    """Write the pieces of an extent as one mask (a COG) on its `grid`, with its confidence; the mask comes last.
+
+    The story is written with the first piece at hand, which holds the history. Gives that piece.
+    """
     from maskwright.io.rasters import RasterWriter
 
     waiting = iter(parts)
     corner, first = next(waiting)
     palette = Classes(first.class_names, colors(first) or ()).palette()
     with ExitStack() as masks:
-        ids = masks.enter_context(RasterWriter(path, image.grid, np.uint8, nodata=UNKNOWN, colors=palette))
+        ids = masks.enter_context(RasterWriter(path, grid, np.uint8, nodata=UNKNOWN, colors=palette))
         with ExitStack() as confidences:
             sure = None
             if first.confidence is None:
                 confidence_path(path).unlink(missing_ok=True)
             else:
-                sure = confidences.enter_context(RasterWriter(confidence_path(path), image.grid, np.uint8))
+                sure = confidences.enter_context(RasterWriter(confidence_path(path), grid, np.uint8))
             for window, mask in chain([(corner, first)], waiting):
+                window = shift(window, extent.top, extent.left)
                 ids.write(window, mask.class_ids)
                 if sure is not None and mask.confidence is not None:
                     sure.write(window, np.rint(np.clip(mask.confidence, 0, 1) * 255).astype(np.uint8))

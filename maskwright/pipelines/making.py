@@ -88,7 +88,7 @@ class MaskTask:
     chain: Chain | bytes
     class_names: tuple[str, ...]
     colors: tuple[str, ...]
-    image: Mapping[str, str]
+    image: Mapping[str, Any]
     inputs: Mapping[str, Any]
     out: Path
     key: str
@@ -108,7 +108,7 @@ def make_mask(task: MaskTask) -> Made:
     chain = task.chain if isinstance(task.chain, Chain) else _unpickled(task.chain)
     image = read_image(task.sample.image_path)
     watch.note("read")
-    if is_big(image) and chain.is_one_labeler:
+    if chain.is_one_labeler and is_big(image):
         path = _write_pieces(task, chain.labelers[0], image, chain.needs_hints)
         watch.note(chain.labelers[0].name)
     else:
@@ -126,12 +126,15 @@ def speak(
     inputs: Mapping[str, Any],
     watch: _Watch | None = None,
 ) -> Mask:
-    """The mask that a chain makes of a picture in memory; without labelers it starts from the sample's mask."""
+    """The mask that a chain makes of a picture, or of the sample's piece of it; without labelers it starts from the
+    sample's mask.
+    """
     watch = watch or _Watch()
-    mask = _label(chain, image, sample, classes, inputs, watch) if chain.labelers else _start(sample, image, classes)
+    part_of = image if sample.piece is None else image.crop(sample.piece)
+    mask = _label(chain, image, sample, classes, inputs, watch) if chain.labelers else _start(sample, part_of, classes)
     for n, part in enumerate(chain.refiners):
         first = {} if n or chain.labelers else inputs
-        mask = told(part, first, mask.history, part.method(image, mask))
+        mask = told(part, first, mask.history, part.method(part_of, mask))
         watch.note(part.name)
     return mask
 
@@ -147,7 +150,8 @@ def _label(
     hints = known_hints(sample, classes) if chain.needs_hints else ()
     masks = []
     for part in chain.labelers:
-        masks.append(told(part, inputs, (), label_image(part.method, image, hints, classes.names)))
+        said = label_image(part.method, image, hints, classes.names, sample.piece)
+        masks.append(told(part, inputs, (), said))
         watch.note(part.name)
     if len(masks) == 1:
         return masks[0]
@@ -215,21 +219,19 @@ def _write(task: MaskTask, image: Image, mask: Mask) -> Path:
 def _write_pieces(task: MaskTask, part: Part, image: Image, needs_hints: bool) -> Path:
     path, classes = _path(task, image), Classes(task.class_names, task.colors)
     hints = known_hints(task.sample, classes) if needs_hints else ()
+    extent = task.sample.piece or image.grid.window
+    grid = image.grid.crop(extent)
 
     def write_first(first: Mask) -> None:
-        whole = dataclasses.replace(_outline(first, image), history=told(part, task.inputs, (), first).history)
+        # A story wants the place of the whole mask, not its pixels, so these take no memory.
+        nothing = np.broadcast_to(np.uint8(UNKNOWN), grid.shape)
+        whole = Mask(nothing, first.class_names, grid, history=told(part, task.inputs, (), first).history)
         colors = Classes(first.class_names, _colors(task, first, None) or ())
         write_story(story_path(path), story_of(whole, classes=colors, image=task.image, versions=versions()))
 
-    parts = pieces_of(part.method, image, hints, task.class_names)
-    write_pieces(path, image, parts, lambda first: _colors(task, first, None), write_first)
+    parts = pieces_of(part.method, image, hints, task.class_names, extent)
+    write_pieces(path, grid, extent, parts, lambda first: _colors(task, first, None), write_first)
     return path
-
-
-def _outline(first: Mask, image: Image) -> Mask:
-    """A mask of the whole picture's grid that takes no memory: a story wants its place, not its pixels."""
-    nothing = np.broadcast_to(np.uint8(UNKNOWN), image.grid.shape)
-    return Mask(nothing, first.class_names, image.grid)
 
 
 def _path(task: MaskTask, image: Image) -> Path:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from maskwright.arrays.windows import Window
 from maskwright.errors import InputError, MaskwrightError
 from maskwright.io.images import read_image
 from maskwright.io.masks import MaskFolder, confidence_path, read_mask, read_story, story_path, write_mask
@@ -112,10 +113,16 @@ class _Player:
             raise InputError("the story names no picture; path and sha256 were expected: it cannot be made again")
         self.image_path, sha256 = self._found(image["path"], image["sha256"])
         self.told_image = {**image, "sha256": sha256}
+        self.piece = Window(*image["piece"]) if "piece" in image else None
 
     @cached_property
     def image(self) -> Image:
         return read_image(self.image_path)
+
+    @property
+    def part(self) -> Image:
+        """The picture, or the piece of it that the mask is of."""
+        return self.image if self.piece is None else self.image.crop(self.piece)
 
     def play(self) -> Mask:
         """The mask that the last step leaves."""
@@ -144,7 +151,7 @@ class _Player:
     def _labelled(self, step: Step) -> Mask:
         hints, said = self._hints(step)
         method = catalogue.make_method(step.name, step.settings)
-        result = label_image(method, self.image, hints, self.story.classes.names)
+        result = label_image(method, self.image, hints, self.story.classes.names, self.piece)
         return told(Part(step.name, method), {"hints": said} if said else {}, (), result)
 
     def _predicted(self, step: Step) -> Mask:
@@ -152,7 +159,7 @@ class _Player:
         folder, sha256 = self._found(model["path"], model["sha256"])
         inputs = {"model": {**model, "sha256": sha256}}
         part = Part("predict", Predicted(read_stored(folder), **step.settings), inputs, sha256, step.settings)
-        return told(part, {}, (), part.method(self.image, (), self.story.classes.names))
+        return told(part, {}, (), label_image(part.method, self.image, (), self.story.classes.names, self.piece))
 
     def _refined(self, step: Step, masks: list[Mask]) -> Mask:
         method = catalogue.make_method(step.name, step.settings)
@@ -160,7 +167,7 @@ class _Player:
         mask = masks[-1] if masks else self._given(step)
         if masks and inputs:
             mask = _through_file(mask)
-        return told(Part(step.name, method), inputs, mask.history, method(self.image, mask))
+        return told(Part(step.name, method), inputs, mask.history, method(self.part, mask))
 
     def _given(self, step: Step) -> Mask:
         before = step.inputs.get("mask")
@@ -169,7 +176,7 @@ class _Player:
                 f"the story begins with {step.name}, which needs a mask; none is named: it cannot be replayed"
             )
         path, _ = self._found(before["path"], before["sha256"])
-        return read_mask(path, grid=self.image.grid)
+        return read_mask(path, grid=self.part.grid)
 
     def _hints(self, step: Step) -> tuple[tuple[Hint, ...], list[dict[str, Any]]]:
         hints: list[Hint] = []

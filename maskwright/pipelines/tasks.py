@@ -37,9 +37,9 @@ class TaskMaker:
 
     def _task(self, sample: Sample, chain: Chain | bytes, chain_hash: str) -> MaskTask | tuple[str, str]:
         try:
-            image = {"path": sample.image_path.name, "sha256": _hash(sample.image_path)}
+            image = {"path": sample.image_path.name, "sha256": _hash(sample.image_path), **_piece(sample)}
             inputs = self._inputs(sample)
-            key = content_hash([KEY_VERSION, image, _decisive(inputs), chain_hash, self.classes, sample.piece])
+            key = content_hash([KEY_VERSION, image, _decisive(inputs), chain_hash, self.classes])
         except (InputError, OSError) as error:
             return sample.name, str(error)
         names, colors = self.classes.names, self.classes.colors
@@ -65,6 +65,10 @@ def inputs_of(task: MaskTask) -> list[Input]:
     if "mask" in task.inputs:
         files.append(Input(task.inputs["mask"]["path"], task.inputs["mask"]["sha256"], sample.mask_paths[0]))
     return files
+
+
+def _piece(sample: Sample) -> dict[str, Any]:
+    return {} if sample.piece is None else {"piece": list(sample.piece)}
 
 
 def _hash(path: Path) -> str:

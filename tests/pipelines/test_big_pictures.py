@@ -1,0 +1,120 @@
+"""Pictures that stay in their file: labelled and predicted piece by piece, the same pixels for any piece."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maskwright.arrays.windows import Window
+from maskwright.io import images
+from maskwright.io.classes import Classes
+from maskwright.io.masks import read_mask, write_mask
+from maskwright.io.samples import find_samples
+from maskwright.pipelines import in_pieces
+from maskwright.pipelines.chains import make
+from maskwright.pipelines.commands import label, predict, refine, train
+from maskwright.pipelines.explain import replay
+from maskwright.pipelines.making import Chain, Part, make_mask
+from maskwright.pipelines.recipe import MethodCall
+from maskwright.pipelines.tasks import TaskMaker
+from maskwright.types import Grid, Mask
+
+rasterio = pytest.importorskip("rasterio", reason="the geo extra is not installed")
+GRID = Grid(300, 700, (0.5, 0.0, 1000.0, 0.0, -0.5, 5000.0), "EPSG:32740")
+
+
+@pytest.fixture
+def survey(tmp_path: Path) -> Path:
+    """A map of 300 x 700 with a coral half and a sand half, a corner without data, 40 points and its true mask."""
+    from maskwright.io.rasters import write_raster
+
+    random = np.random.default_rng(5)
+    truth = np.full(GRID.shape, 2, np.uint8)
+    truth[:, :300] = 1
+    pixels = np.where(truth[..., None] == 1, 180, 60) + random.integers(1, 30, (*GRID.shape, 3))
+    pixels[-40:, -50:] = 0
+    (tmp_path / "pics").mkdir()
+    write_raster(tmp_path / "pics" / "map.tif", pixels.astype(np.uint8), GRID, nodata=0)
+    write_mask(tmp_path / "truth" / "map.tif", Mask(truth, ("", "coral", "sand"), GRID))
+    places = [(int(random.integers(700)), int(random.integers(250))) for _ in range(40)]
+    rows = [f"map,{x},{y},{'coral' if x < 300 else 'sand'}" for x, y in places]
+    (tmp_path / "points.csv").write_text("\n".join(["image,x,y,class", *rows]) + "\n")
+    return tmp_path
+
+
+def nearest(folder: Path, out: str) -> Path:
+    outcome = label("nearest_point", folder / "pics", hints=folder / "points.csv", out=folder / out)
+    assert (outcome.done, outcome.failed) == (1, ())
+    return folder / out / "map.tif"
+
+
+def in_file(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(images, "LAZY_PIXELS", 1000)
+    monkeypatch.setattr(in_pieces, "PIECE_PX", piece)
+
+
+def test_the_same_pixels_whole_and_for_any_piece(survey: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read_mask(nearest(survey, "whole"))
+    for piece in (64, 256, 1000):
+        in_file(monkeypatch, piece)
+        mask = read_mask(nearest(survey, f"piece-{piece}"))
+        assert np.array_equal(mask.class_ids, whole.class_ids)
+        assert np.array_equal(mask.confidence, whole.confidence)
+        assert mask.grid == GRID
+        assert mask.history == whole.history
+    names = ("map.tif", "map.confidence.tif", "map.json")
+    written = [[(survey / f"piece-{piece}" / name).read_bytes() for name in names] for piece in (64, 256)]
+    assert written[0] == written[1]
+
+
+def test_it_is_skipped_explained_and_replayed_like_any_other(survey: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_file(monkeypatch, 128)
+    mask = nearest(survey, "masks")
+    again = label("nearest_point", survey / "pics", hints=survey / "points.csv", out=survey / "masks")
+    assert (again.done, again.skipped) == (0, 1)
+    assert replay(mask, survey / "again").identical
+
+
+def test_a_piece_of_a_picture_is_that_part_of_the_whole(survey: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    whole = read_mask(nearest(survey, "whole"))
+    for lazy in (False, True):
+        if lazy:
+            in_file(monkeypatch, 64)
+        (sample,), classes = find_samples(survey / "pics", hints=survey / "points.csv")
+        sample = replace(sample, name="inner", piece=Window(33, 250, 290, 680))
+        chain = Chain((Part("nearest_point", make(MethodCall("nearest_point"))),))
+        assert isinstance(classes, Classes)
+        (task,) = TaskMaker(chain, classes, {}, survey / f"piece-{lazy}").tasks((sample,))
+        assert not isinstance(task, tuple)
+        make_mask(task)
+        mask = read_mask(survey / f"piece-{lazy}" / "inner.tif")
+        assert np.array_equal(mask.class_ids, whole.class_ids[33:290, 250:680])
+        assert np.array_equal(mask.confidence, whole.confidence[33:290, 250:680])
+        assert mask.grid == GRID.crop(Window(33, 250, 290, 680))
+
+
+def test_refining_a_big_one(survey: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_file(monkeypatch, 128)
+    nearest(survey, "masks")
+    outcome = refine("forget_top", survey / "pics", masks=survey / "masks", out=survey / "better")
+    assert outcome.failed == ()
+    mask = read_mask(survey / "better" / "map.tif")
+    assert np.all(mask.class_ids[0] == 255)
+    assert mask.grid == GRID
+    assert replay(survey / "better" / "map.tif", survey / "again").identical
+
+
+def test_a_model_is_led_over_a_big_one(survey: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train("mean_colour", survey / "pics", masks=survey / "truth", out=survey / "model")
+    assert predict(survey / "model", survey / "pics", out=survey / "whole", window=128, overlap=16).failed == ()
+    whole = read_mask(survey / "whole" / "map.tif")
+    in_file(monkeypatch, 100)
+    assert predict(survey / "model", survey / "pics", out=survey / "pieces", window=128, overlap=16).failed == ()
+    mask = read_mask(survey / "pieces" / "map.tif")
+    assert np.array_equal(mask.class_ids, whole.class_ids)
+    assert np.array_equal(mask.confidence, whole.confidence)
+    assert np.all(mask.class_ids[-40:, -50:] == 255)
