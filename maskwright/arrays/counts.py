@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from maskwright.arrays.compiled import HAS_NUMBA, compiled
 from maskwright.arrays.connected import NOBODY, whole_numbers
-from maskwright.arrays.windows import Window
+from maskwright.arrays.windows import Window, grow, shift, split
 
 STRIP = 1 << 20
 """Pixels counted at a time, which bounds the memory for inputs that must be copied."""
@@ -104,12 +104,10 @@ def boundary_hits(
         raise ValueError(f"tolerance_px is a number from 0 up; got {tolerance_px}")
     predicted, truth = _pair(predicted, truth)
     inside = inside or Window(0, 0, *predicted.shape)
-    hidden = truth == ignore
-    ours, theirs = (_edge_classes(ids, hidden, class_count) for ids in (predicted, truth))
-    count = _hits_compiled if HAS_NUMBA else _hits_plain
-    offsets = _offsets(tolerance_px)
-    found = [count(here, there, offsets, class_count, *inside) for here, there in ((ours, theirs), (theirs, ours))]
-    return np.concatenate(found, axis=1)
+    hits = np.zeros((class_count, 4), np.int64)
+    for wide, part in _with_margin(inside, boundary_margin(tolerance_px), predicted.shape):
+        hits += _hits(predicted[wide.slices], truth[wide.slices], class_count, tolerance_px, ignore, part)
+    return hits
 
 
 def boundary_bands(
@@ -138,10 +136,11 @@ def boundary_bands(
         raise ValueError(f"a band is at least 1 px wide; got width_px {width_px}")
     predicted, truth = _pair(predicted, truth)
     inside = inside or Window(0, 0, *predicted.shape)
-    hidden = truth == ignore
-    ours, theirs = (_band_classes(ids, hidden, class_count, width_px, edge_is_boundary) for ids in (predicted, truth))
-    count = _bands_compiled if HAS_NUMBA else _bands_plain
-    return count(ours[inside.slices], theirs[inside.slices], class_count)
+    bands = np.zeros((class_count, 3), np.int64)
+    for wide, part in _with_margin(inside, width_px, predicted.shape):
+        frame = shift(Window(0, 0, *predicted.shape), wide.top, wide.left) if edge_is_boundary else None
+        bands += _bands(predicted[wide.slices], truth[wide.slices], class_count, width_px, ignore, part, frame)
+    return bands
 
 
 def boundary_margin(tolerance_px: float) -> int:
@@ -254,6 +253,41 @@ def _edge_classes(ids: NDArray[Any], hidden: NDArray[np.bool_], class_count: int
     return classes
 
 
+def _with_margin(inside: Window, margin: int, shape: tuple[int, ...]) -> list[tuple[Window, Window]]:
+    """Strips of `inside` with a margin around them, and where the strip lies in that; bounds the memory."""
+    if inside.height < 1 or inside.width < 1:
+        return []
+    rows = max(1, (STRIP // 4) // inside.width, margin)
+    wide = [(grow(strip, margin, Window(0, 0, *shape)), strip) for strip in split(inside, (rows, inside.width))]
+    return [(around, shift(strip, around.top, around.left)) for around, strip in wide]
+
+
+def _hits(
+    predicted: NDArray[Any], truth: NDArray[Any], class_count: int, tolerance_px: float, ignore: int, inside: Window
+) -> NDArray[np.int64]:
+    hidden = truth == ignore
+    ours, theirs = (_edge_classes(ids, hidden, class_count) for ids in (predicted, truth))
+    count = _hits_compiled if HAS_NUMBA else _hits_plain
+    offsets = _offsets(tolerance_px)
+    found = [count(here, there, offsets, class_count, *inside) for here, there in ((ours, theirs), (theirs, ours))]
+    return np.concatenate(found, axis=1)
+
+
+def _bands(
+    predicted: NDArray[Any],
+    truth: NDArray[Any],
+    class_count: int,
+    width_px: int,
+    ignore: int,
+    inside: Window,
+    frame: Window | None,
+) -> NDArray[np.int64]:
+    hidden = truth == ignore
+    ours, theirs = (_band_classes(ids, hidden, class_count, width_px, frame) for ids in (predicted, truth))
+    count = _bands_compiled if HAS_NUMBA else _bands_plain
+    return count(ours[inside.slices], theirs[inside.slices], class_count)
+
+
 def _offsets(tolerance_px: float) -> NDArray[np.int64]:
     """Steps (row, col) of at most `tolerance_px`, nearest first."""
     reach = int(tolerance_px)
@@ -317,7 +351,7 @@ def _hits_compiled(
 
 
 def _band_classes(
-    ids: NDArray[Any], hidden: NDArray[np.bool_], class_count: int, width_px: int, edge: bool
+    ids: NDArray[Any], hidden: NDArray[np.bool_], class_count: int, width_px: int, frame: Window | None
 ) -> NDArray[np.uint8]:
     """The class of each pixel in a band, 255 elsewhere: the least and the greatest id around it differ."""
     import cv2
@@ -332,8 +366,9 @@ def _band_classes(
     least = cv2.erode(low, square, borderType=cv2.BORDER_CONSTANT, borderValue=NOBODY)
     most = cv2.dilate(high, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     inner = least == most
-    if edge:
-        inner[:width_px], inner[-width_px:], inner[:, :width_px], inner[:, -width_px:] = False, False, False, False
+    if frame is not None:  # within width_px of the picture's edge, whose place in this piece the frame says
+        inner[: max(0, frame.top + width_px)], inner[max(0, frame.bottom - width_px) :] = False, False
+        inner[:, : max(0, frame.left + width_px)], inner[:, max(0, frame.right - width_px) :] = False, False
     low |= np.negative(inner.view(np.uint8))  # 255 where inner
     return low
 

@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+STRIP = 1 << 17
+"""Pixels whose borders are listed at a time; bounds the memory above input and output."""
+
+
 class Touching(NamedTuple):
     """Pairs of regions that share a border, first < second, in ascending order, and how many pixel sides long it is."""
 
@@ -104,13 +108,13 @@ def touching(labels: ArrayLike, *, neighbours: int = 4) -> Touching:
     """
     labels = whole_numbers(labels)
     check_neighbours(neighbours)
-    pairs = [np.zeros(0, np.int64)]
-    for before, after in _SIDES if neighbours == 4 else _SIDES + _CORNERS:
-        differs = labels[before] != labels[after]
-        one, other = labels[before][differs].astype(np.int64), labels[after][differs].astype(np.int64)
-        pairs.append((np.minimum(one, other) << 32) + (np.maximum(one, other) + 1))
-    keys, lengths = np.unique(np.concatenate(pairs), return_counts=True)
-    return Touching((keys - 1) >> 32, ((keys - 1) & 0xFFFFFFFF), lengths.astype(np.int64))
+    found = [_pairs(labels[:0], neighbours)]
+    rows = max(1, STRIP // max(1, labels.shape[1]))
+    found += [_pairs(labels[top : top + rows + 1], neighbours, rows) for top in range(0, labels.shape[0], rows)]
+    keys, inverse = np.unique(np.concatenate([each for each, _ in found]), return_inverse=True)
+    lengths = np.zeros(len(keys), np.int64)
+    np.add.at(lengths, inverse, np.concatenate([each for _, each in found]))
+    return Touching((keys - 1) >> 32, (keys - 1) & 0xFFFFFFFF, lengths)
 
 
 def fill_holes(
@@ -147,7 +151,7 @@ def fill_holes(
             hole_size = _hole_sizes(class_of == class_id, border, sizes, on_edge)
             takes = (hole_size <= max_area_px) & (hole_size > largest)
             result[takes], largest[takes] = class_id, hole_size[takes]
-    return ids.copy() if np.array_equal(result, class_of) else _look_up(result, labels)
+    return ids.copy() if np.array_equal(result, class_of) else _look_up(result, labels, ids)
 
 
 def small_islands(
@@ -160,8 +164,9 @@ def small_islands(
            [0, 0, 0]])
     """
     labels, count, _ = components(class_ids, neighbours=neighbours, ignore=ignore)
-    small = np.append(areas(labels, count) < min_area_px, False)
-    return _look_up(small, labels)
+    if count == 0:
+        return np.zeros(labels.shape, bool)
+    return _look_up(areas(labels, count) < min_area_px, labels, np.zeros(labels.shape, bool))
 
 
 def remove_islands(
@@ -197,12 +202,26 @@ def remove_islands(
         result[small] = into
     else:
         result = _neighbour_classes(class_of, small, touching(labels))
-    return np.where(labels >= 0, _look_up(np.append(result, result[:1]), labels), ids)
+    return _look_up(result, labels, ids)
 
 
 _ALL, _HEAD, _TAIL = slice(None), slice(None, -1), slice(1, None)
 _SIDES = (((_ALL, _HEAD), (_ALL, _TAIL)), ((_HEAD, _ALL), (_TAIL, _ALL)))
 _CORNERS = (((_HEAD, _HEAD), (_TAIL, _TAIL)), ((_HEAD, _TAIL), (_TAIL, _HEAD)))
+
+
+def _pairs(labels: NDArray[Any], neighbours: int, rows: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of numbers that meet in a strip, one number each, and how often; its last row belongs to the next strip."""
+    pairs = [np.zeros(0, np.int64)]
+    for before, after in _SIDES if neighbours == 4 else _SIDES + _CORNERS:
+        one, other = labels[before], labels[after]
+        if before[0] == _ALL:
+            one, other = one[:rows], other[:rows]
+        differs = one != other
+        one, other = one[differs].astype(np.int64), other[differs].astype(np.int64)
+        pairs.append((np.minimum(one, other) << 32) + (np.maximum(one, other) + 1))
+    keys, lengths = np.unique(np.concatenate(pairs), return_counts=True)
+    return keys, lengths.astype(np.int64)
 
 
 def _with_count(values: NDArray[np.int64], count: int | None) -> NDArray[np.int64]:
@@ -211,12 +230,24 @@ def _with_count(values: NDArray[np.int64], count: int | None) -> NDArray[np.int6
     return values
 
 
-def _look_up(values: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
-    """values[labels] without the index array of 8 bytes a pixel that fancy indexing makes of the whole picture."""
-    result = np.empty(labels.shape, values.dtype)
+def _look_up(values: NDArray[Any], labels: NDArray[Any], elsewhere: NDArray[Any]) -> NDArray[Any]:
+    """values[labels], and `elsewhere` where the label is -1, without an index of 8 bytes a pixel."""
+    result = elsewhere.copy()
+    if HAS_NUMBA:
+        _paint(result, values, labels)
+        return result
     for source, target in zip(labels, result, strict=True):
-        np.take(values, source, out=target, mode="wrap")
+        np.copyto(target, values[source], where=source >= 0)
     return result
+
+
+@compiled
+def _paint(result: NDArray[Any], values: NDArray[Any], labels: NDArray[Any]) -> None:  # pragma: no cover - compiled
+    height, width = labels.shape
+    for row in range(height):
+        for col in range(width):
+            if labels[row, col] >= 0:
+                result[row, col] = values[labels[row, col]]
 
 
 def _on_edge(labels: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
