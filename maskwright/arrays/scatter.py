@@ -23,6 +23,8 @@ from maskwright.arrays.triangles import SLACK, paint_triangles
 
 FLAT = 1e-10
 """Places that leave their common line by less than this share of its length span no triangle."""
+SLAB = 128
+"""Rows of the linear kernel that are cleared and painted together."""
 Paint = Callable[[NDArray[Any], NDArray[np.float64], NDArray[np.float64]], None]
 
 
@@ -52,9 +54,10 @@ def interpolate_linear(
         corners, merged = _merge(places, known)
         triangles = _triangulate(corners * step)
         if not len(triangles):
+            out.fill(np.nan)
             _paint_line(out, corners, merged, step)
             return
-        _in_bands(out, threads, lambda band, top: paint_triangles(band, corners, merged, triangles, top))
+        _in_bands(out, threads, lambda band, top: _paint_slabs(band, corners, merged, triangles, top))
 
     return _by_channels(rows, cols, values, shape, paint)
 
@@ -139,17 +142,30 @@ def _by_channels(
     table = known.reshape(len(places), channels).astype(np.float64)
     if np.isinf(table).any():
         raise ValueError("values are finite, or nan where nothing is known; got an infinite one")
-    out = np.full((channels, *shape), np.nan, np.float64 if known.dtype == np.float64 else np.float32)
+    out = np.empty((channels, *shape), np.float64 if known.dtype == np.float64 else np.float32)
     patterns, group = np.unique(~np.isnan(table), axis=1, return_inverse=True)
     for index, pattern in enumerate(patterns.T):
         mine = np.flatnonzero(group.ravel() == index)
-        if pattern.any():
-            whole = len(mine) == channels
-            part = out if whole else np.full((len(mine), *shape), np.nan, out.dtype)
-            paint(part, places[pattern], np.ascontiguousarray(table[np.ix_(pattern, mine)]))
-            if not whole:
-                out[mine] = part
+        if not pattern.any():
+            out[mine] = np.nan
+            continue
+        part = out if len(mine) == channels else np.empty((len(mine), *shape), out.dtype)
+        paint(part, places[pattern], np.ascontiguousarray(table[np.ix_(pattern, mine)]))
+        if part is not out:
+            out[mine] = part
     return out if known.ndim == 2 else out[0]
+
+
+def _paint_slabs(
+    out: NDArray[Any], corners: NDArray[np.float64], values: NDArray[np.float64], triangles: NDArray[np.int32], top: int
+) -> None:
+    """Clear and paint a few rows at a time, while they lie in the processor's cache."""
+    low, high = corners[triangles, 0].min(axis=1) - SLACK, corners[triangles, 0].max(axis=1) + SLACK
+    for start in range(0, out.shape[1], SLAB):
+        slab = out[:, start : start + SLAB]
+        slab.fill(np.nan)
+        meets = (low <= top + start + SLAB) & (high >= top + start)
+        paint_triangles(slab, corners, values, triangles[meets], top + start)
 
 
 def _in_bands(out: NDArray[Any], threads: int, paint: Callable[[NDArray[Any], int], None]) -> None:
