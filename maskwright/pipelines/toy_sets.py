@@ -94,12 +94,15 @@ def _reef_hints(made: ToySet) -> None:
     _write_points(made, "points")
     surveys = [reef.survey(scene, random_state=made.random_state) for scene in made.scenes]
     rows = [
-        {"FileName": frame, "x": f"{x:.3f}", "y": f"{y:.3f}", "crs": survey.crs}
+        {"FileName": frame, "GPSLatitude": f"{latitude:.8f}", "GPSLongitude": f"{longitude:.8f}"}
         | {name: f"{score:.4f}" for name, score in zip(survey.class_names, scores, strict=True)}
         for survey in surveys
-        for frame, x, y, scores in zip(survey.frames, survey.x, survey.y, survey.scores, strict=True)
+        for frame, latitude, longitude, scores in zip(
+            survey.frames, survey.latitude, survey.longitude, survey.scores, strict=True
+        )
     ]
-    _write_csv(made.folder / "survey.csv", ["FileName", *reef.CLASS_NAMES[1:], "x", "y", "crs"], rows)
+    columns = ["FileName", *reef.CLASS_NAMES[1:], "GPSLatitude", "GPSLongitude"]
+    _write_csv(made.folder / "survey.csv", columns, rows)
 
 
 def _shape_hints(made: ToySet) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from maskwright.toys.light import Colours, cast_shadow, caustics, develop, over, relief, rgb, tint, uneven
 from maskwright.toys.noise import Field, blur, cells, fractal, ramp
+from maskwright.toys.places import degrees
 from maskwright.toys.scenes import Scene, check_request, stream
 from maskwright.types import Grid, Image, Mask, Points
 
@@ -21,17 +22,20 @@ CLASS_NAMES = ("", "branching", "massive", "rubble", "sand", "tabular")
 BRANCHING, MASSIVE, RUBBLE, SAND, TABULAR = range(1, 6)
 COLORS = ("", "#0077bb", "#ee7733", "#999999", "#f0e0a0", "#009988")
 CRS = "EPSG:32740"
+ZONE = 40
 PIXEL_M = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
     """Frames of a boat: where each was taken in the grid's own coordinates, and scores (frames, classes) in [0, 1]
-    for `class_names`. `x` and `y` carry the error of the boat's GPS."""
+    for `class_names`. Places carry the error of the boat's GPS; latitude and longitude are degrees of WGS 84."""
 
     frames: tuple[str, ...]
     x: NDArray[np.float64]
     y: NDArray[np.float64]
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
     scores: NDArray[np.float32]
     class_names: tuple[str, ...]
     crs: str
@@ -75,7 +79,8 @@ def survey(
     x, y = scene.image.grid.place(rows, cols)
     x, y = (each + gps_error_m * random.standard_normal(len(each)) for each in (x, y))
     frames = tuple(f"{scene.name}_{index:04d}.jpg" for index in range(len(rows)))
-    return Survey(frames, x, y, _classifier(shares, random), CLASS_NAMES[1:], CRS)
+    latitude, longitude = degrees(x, y, zone=ZONE, south=True)
+    return Survey(frames, x, y, latitude, longitude, _classifier(shares, random), CLASS_NAMES[1:], CRS)
 
 
 def _scene(index: int, random_state: int, size: tuple[int, int], points_per_scene: int) -> Scene:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from maskwright.toys.anatomy import JOINTS, PARTS, grow
 from maskwright.toys.light import cast_shadow, moved, over, relief, tint
 from maskwright.toys.noise import blur, cells, fractal, ramp
+from maskwright.toys.places import degrees
 from maskwright.toys.scenes import stream
 
 
@@ -91,3 +93,10 @@ def test_moving_a_body_scales_places_and_radii_alike() -> None:
     for small, large in zip(body.limbs, big.limbs, strict=True):
         np.testing.assert_allclose(large.radii, 50 * small.radii)
         np.testing.assert_allclose(large.places, 50 * small.places + (10, 20, 0))
+
+
+def test_degrees_are_those_of_proj() -> None:
+    pyproj = pytest.importorskip("pyproj", reason="the extra geo brings pyproj")
+    x, y = (each.ravel() for each in np.meshgrid(np.linspace(2e5, 8e5, 7), np.linspace(1.2e6, 9.9e6, 9)))
+    expected = pyproj.Transformer.from_crs(32740, 4326).transform(x, y)
+    np.testing.assert_allclose(degrees(x, y, zone=40, south=True), expected, rtol=0, atol=1e-8)
