@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maskwright.cli.screen import Answer, Screen
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-@dataclass(frozen=True)
-class Spelling:
+class Spelling(NamedTuple):
     """What may follow one command: its summary, its options with their help, and the words of its choices."""
 
     name: str

@@ -73,19 +73,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` are the words after `maskwright`, by default the process's."""
     words = list(sys.argv[1:] if argv is None else argv)
     screen = Screen(as_json="--json" in words, quiet="--quiet" in words, verbose="--verbose" in words)
-    with screen.listening():
-        try:
-            return screen.finish(_answer(words, screen))
-        except SystemExit as leaving:  # argparse after --help and --version
-            return leaving.code if isinstance(leaving.code, int) else 2
-        except KeyboardInterrupt:
-            return screen.fail("interrupted; every file written is whole, the same command again continues", code=130)
-        except BrokenPipeError:
-            return screen.hush()
-        except (MaskwrightError, OSError, MemoryError) as error:
-            return screen.fail(_sentence(error), code=exit_code(error))
-        except Exception as error:  # noqa: BLE001 - the last door: a bug becomes one line, never a traceback
-            return screen.fail_unexpectedly(error)
+    try:
+        return screen.finish(_answer(words, screen))
+    except SystemExit as leaving:  # argparse after --help and --version
+        return leaving.code if isinstance(leaving.code, int) else 2
+    except KeyboardInterrupt:
+        return screen.fail("interrupted; every file written is whole, the same command again continues", code=130)
+    except BrokenPipeError:
+        return screen.hush()
+    except (MaskwrightError, OSError, MemoryError) as error:
+        return screen.fail(_sentence(error), code=exit_code(error))
+    except Exception as error:  # noqa: BLE001 - the last door: a bug becomes one line, never a traceback
+        return screen.fail_unexpectedly(error)
 
 
 def build_parser(only: str | None = None) -> Parser:
@@ -119,7 +118,10 @@ def _answer(words: list[str], screen: Screen) -> Answer:
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
         raise UsageError(_unknown_option(parser, name, unknown))
-    answer = importlib.import_module(f"maskwright.cli.{name}").run(arguments, screen)
+    from maskwright.cli.notes import listening
+
+    with listening(screen):
+        answer = importlib.import_module(f"maskwright.cli.{name}").run(arguments, screen)
     assert isinstance(answer, Answer)
     return answer
 

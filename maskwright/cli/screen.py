@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 if TYPE_CHECKING:
     from maskwright.pipelines.outcome import Progress
@@ -21,14 +19,13 @@ SECONDS_BETWEEN_LINES = 5.0
 """Where no bar can be drawn, a line of progress appears this often."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a command found: one JSON object, the same for people, and the exit code."""
+class Answer(NamedTuple):
+    """What a command found: one JSON object, the same for people, the exit code, and notes for standard error."""
 
     record: dict[str, Any]
     text: str = ""
     code: int = 0
-    notes: Sequence[str] = field(default_factory=tuple)
+    notes: Sequence[str] = ()
 
 
 class Screen:
@@ -75,26 +72,6 @@ class Screen:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """While inside, warnings and the library's log lines appear as notes; afterwards everything is as before."""
-        handler = _NoteHandler(self)
-        roots = (logging.getLogger("maskwright"), logging.getLogger("py.warnings"))
-        before = [(root.level, root.propagate) for root in roots]
-        for root in roots:
-            root.addHandler(handler)
-            root.setLevel(logging.DEBUG if self.verbose else logging.WARNING)
-            root.propagate = False
-        logging.captureWarnings(True)
-        try:
-            yield
-        finally:
-            logging.captureWarnings(False)
-            for root, (level, propagate) in zip(roots, before, strict=True):
-                root.removeHandler(handler)
-                root.setLevel(level)
-                root.propagate = propagate
 
     @contextlib.contextmanager
     def progress(self, what: str) -> Iterator[Callable[[Progress], None] | None]:
@@ -212,18 +189,6 @@ def failures(failed: Sequence[tuple[str, str]]) -> list[str]:
     if len(failed) > SHOWN_FAILURES:
         lines.append(f"... and {len(failed) - SHOWN_FAILURES} more; --json names them all")
     return lines
-
-
-class _NoteHandler(logging.Handler):
-    def __init__(self, screen: Screen) -> None:
-        super().__init__()
-        self.screen = screen
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.name == "py.warnings":  # "path:line: Category: message\n  source line"
-            text = text.strip().splitlines()[0].split(": ", 2)[-1]
-        self.screen.note(f"{record.levelname.lower()}: {text}")
 
 
 def _keep_traceback(error: BaseException) -> str:
