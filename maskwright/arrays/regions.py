@@ -49,12 +49,13 @@ def areas(labels: ArrayLike, count: int | None = None) -> NDArray[np.int64]:
     array([3, 1])
     """
     labels = whole_numbers(labels)
-    flat = np.zeros(count or 0, np.int64)
-    for row in np.array_split(labels, max(1, labels.size // 2**20)):
-        counts = np.bincount(row[row >= 0].ravel().astype(np.int64, copy=False), minlength=len(flat))
-        counts[: len(flat)] += flat
-        flat = counts
-    return _with_count(flat, count)
+    count = _count_of(labels, count)
+    if HAS_NUMBA:
+        return _areas_compiled(labels, count)
+    total = np.zeros(count, np.int64)
+    for row in labels:
+        total += np.bincount(row[row >= 0].astype(np.int64), minlength=count)
+    return total
 
 
 def boxes(labels: ArrayLike, count: int | None = None) -> NDArray[np.int64]:
@@ -68,10 +69,7 @@ def boxes(labels: ArrayLike, count: int | None = None) -> NDArray[np.int64]:
            [1, 0, 2, 1]])
     """
     labels = whole_numbers(labels)
-    most = int(labels.max()) + 1 if labels.size else 0
-    count = most if count is None else count
-    if most > count:
-        raise ValueError(f"count is {count} but the labels go up to {most - 1}; pass count={most} or leave it out")
+    count = _count_of(labels, count)
     return _boxes_compiled(labels, count) if HAS_NUMBA else _boxes_plain(labels, count)
 
 
@@ -224,10 +222,25 @@ def _pairs(labels: NDArray[Any], neighbours: int, rows: int = 0) -> tuple[NDArra
     return keys, lengths.astype(np.int64)
 
 
-def _with_count(values: NDArray[np.int64], count: int | None) -> NDArray[np.int64]:
-    if count is not None and len(values) > count:
-        raise ValueError(f"count is {count} but the labels go up to {len(values) - 1}; leave count out")
-    return values
+def _count_of(labels: NDArray[Any], count: int | None) -> int:
+    most = max(0, int(labels.max()) + 1) if labels.size else 0
+    if count is not None and most > count:
+        raise ValueError(f"count is {count} but the labels go up to {most - 1}; pass count={most} or leave it out")
+    return most if count is None else count
+
+
+@compiled
+def _areas_compiled(labels: NDArray[Any], count: int) -> NDArray[np.int64]:  # pragma: no cover - compiled
+    height, width = labels.shape
+    total = np.zeros(count, np.int64)
+    for row in range(height):
+        start = 0
+        for col in range(1, width + 1):
+            if col == width or labels[row, col] != labels[row, start]:
+                if labels[row, start] >= 0:
+                    total[labels[row, start]] += col - start
+                start = col
+    return total
 
 
 def _look_up(values: NDArray[Any], labels: NDArray[Any], elsewhere: NDArray[Any]) -> NDArray[Any]:
