@@ -49,9 +49,6 @@ SENTENCES = {
     "places": "the place on Earth of {n} pictures was dropped",
     "circles": "{n} shapes that are no polygons were left out",
     "classes": "{n} class ids changed: names are numbered anew",
-    "missing": "{n} pictures without any object are not mentioned",
-    "weights": "the weights of {n} points were dropped",
-    "point_objects": "the object numbers of {n} points were dropped",
 }
 """Every kind of loss and its sentence."""
 
