@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +172,16 @@ def test_narrow_greys_are_ids(tmp_path: Path) -> None:
     header = (tmp_path / "a.png").read_bytes()[24]
     assert header == 1
     assert np.unique(read_mask(tmp_path / "a.png").class_ids).tolist() == [0, 1]
+
+
+def test_four_bit_greys_are_ids(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 4, 1, 4, 0, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0\x01\x2f")) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    assert read_mask(tmp_path / "a.png").class_ids.tolist() == [[0, 1, 2, 15]]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])

@@ -17,7 +17,15 @@ from rasterio.enums import ColorInterp
 from maskwright.arrays.windows import Window
 from maskwright.errors import FormatError, InputError, OutputError
 from maskwright.io.classes import Classes
-from maskwright.io.rasters import RasterWriter, open_raster, raster_grid, raster_nodata, raster_tags, write_raster
+from maskwright.io.rasters import (
+    RasterWriter,
+    open_dataset,
+    open_raster,
+    raster_grid,
+    raster_nodata,
+    raster_tags,
+    write_raster,
+)
 from maskwright.types import Grid
 from tests.io.rasters import GRIDS, SHAPE, make_raster, values
 
@@ -146,6 +154,15 @@ def test_a_cog_has_overviews_that_keep_ids_whole(tmp_path: Path) -> None:
         assert dataset.overviews(1) == []
 
 
+def test_overviews_never_invent_a_class_between_two(tmp_path: Path) -> None:
+    grid = Grid(1100, 1500)
+    ids = np.where(np.indices(grid.shape).sum(axis=0) % 2 == 0, 4, 0).astype(np.uint8)
+    palette = Classes(("a", "", "between", "", "b"), ("#000000", "", "#808080", "", "#ffffff")).palette()
+    write_raster(tmp_path / "a.tif", ids, grid, colors=palette)
+    with open_dataset(tmp_path / "a.tif") as dataset:
+        assert set(np.unique(dataset.read(1, out_shape=(550, 750))).tolist()) <= {0, 4}
+
+
 def test_pieces_in_any_order_give_the_same_bytes(tmp_path: Path) -> None:
     grid = Grid(700, 1300, (1.0, 0.0, 0.0, 0.0, -1.0, 0.0), "EPSG:32740")
     array = np.random.default_rng(0).integers(0, 5, grid.shape, dtype=np.uint8)
@@ -221,6 +238,7 @@ def lying_tiff(height: int, width: int, **tags: int) -> bytes:
         (lying_tiff(100_000, 100_000, t273=8, t279=50, t278=1), "in 100000 blocks but lists 1"),
         (lying_tiff(100_000, 100_000, t273=8, t279=4_000_000_000, t278=100_000), "it was cut off"),
         (lying_tiff(100_000, 100_000, t273=8, t279=50, t278=100_000, t259=8), "bytes that unpack to 10000000000"),
+        (lying_tiff(100, 100, t273=8, t279=5_000, t278=100, t259=8), "up to byte 5000 but has"),
         (lying_tiff(0, 10), "gives no size"),
         (b"II*\0\xff\xff\xff\x7f", "header is cut off"),
         (b"II*\0\x08\0\0\0\xff\xff" + bytes(40), "claims 65535 tags"),
