@@ -110,9 +110,9 @@ def test_votes_equal_the_definition_pixel_by_pixel(stack: np.ndarray, weights: l
 
 def test_votes_with_confidences_of_their_own() -> None:
     stack = np.array([[[0, 0]], [[1, 1]], [[1, 1]]], np.uint8)
-    confidence = np.array([[[0.9, 0.3]], [[0.2, 0.15]], [[0.3, 0.15]]])
+    confidence = np.array([[[0.9, 0.3]], [[0.2, 0.1]], [[0.3, 0.2]]])
     ids, share = vote(stack, confidence)
-    assert ids.tolist() == [[0, 255]]  # 0.15 + 0.15 is a tie with 0.3, whatever floats make of it
+    assert ids.tolist() == [[0, 255]]  # 0.1 + 0.2 is a tie with 0.3, whatever floats make of it
     assert share[0, 0] == pytest.approx(0.9 / 1.4)
 
 
