@@ -47,8 +47,8 @@ def random_walk(
     pixels that are not finite are left out too.
 
     float32; they add up to 1 wherever a seed can be reached, and to 0 outside the region and where none can. The last
-    correction of any probability is below a thirtieth of `tolerance`; errors stayed below `tolerance` in all comparisons
-    with a direct solution. Classes without a seed have probability 0. One thread.
+    correction of any probability is below a thirtieth of `tolerance`; errors stayed below `tolerance` in all
+    comparisons with a direct solution. Classes without a seed have probability 0. One thread.
 
     >>> pixels = np.array([[0.0, 0.0, 0.0, 0.0, 0.0]])
     >>> random_walk(pixels, np.array([[0, -1, -1, -1, 1]]), 2)[0].round(3)
