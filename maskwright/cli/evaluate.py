@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from maskwright.cli import words
 from maskwright.cli.screen import Answer, Screen, failures
 
 HEADLINES = ("mean_iou", "mean_iou_predicted", "pixel_accuracy", "mean_dice", "boundary_f", "boundary_iou")
@@ -16,6 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("truth", type=Path, nargs="?", metavar="TRUTH", help="the same, known to be right")
     parser.add_argument("--classes", type=Path, metavar="FILE", help="classes.yaml; else what the masks say")
     parser.add_argument("--points", type=Path, metavar="FILE", help="points with true classes; alone or besides TRUTH")
+    parser.add_argument(
+        "--sites", type=Path, metavar="FILE", help="CSV image,site: intervals between sites, not pictures"
+    )
+    parser.add_argument(
+        "--tolerance", type=words.pixels, default=2.0, metavar="PX", help="boundaries this near match (2)"
+    )
+    parser.add_argument(
+        "--kind", choices=("mask", "box", "keypoint"), help="COCO: what is compared (default: what is there)"
+    )
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
@@ -27,6 +37,9 @@ def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
             arguments.truth,
             classes=arguments.classes,
             points=arguments.points,
+            sites=arguments.sites,
+            kind=arguments.kind,
+            tolerance_px=arguments.tolerance,
             progress=progress,
         )
     failed = [(each["name"], each["reason"]) for each in scores["failed"]]

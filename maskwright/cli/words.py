@@ -51,6 +51,17 @@ def positive(word: str) -> int:
     return number
 
 
+def pixels(word: str) -> float:
+    """A number of pixels from 0, fractions allowed."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 0")
+    return number
+
+
 def whole(word: str) -> int:
     """A whole number from 0."""
     try:
