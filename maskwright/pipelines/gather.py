@@ -43,7 +43,7 @@ def gather(recipe: Recipe) -> Collection:
         alone = samples if len(files) == 1 else find_samples(recipe.images, hints=file.absolute, classes=classes)[0]
         for each in alone:
             if each.hints or each.mask_paths:
-                share = {"path": file.path, "sha256": file.sha256, "of_this_picture": share_of(each)}
+                share = {"of_this_picture": share_of(each), "path": file.path, "sha256": file.sha256}
                 said[each.name].append(share)
     return _split(recipe, samples, classes, said, files)
 

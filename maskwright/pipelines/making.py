@@ -19,6 +19,7 @@ import numpy as np
 
 from maskwright.arrays import fuse as fusing
 from maskwright.io.classes import Classes
+from maskwright.io.coco import write_instances
 from maskwright.io.images import read_image
 from maskwright.io.masks import (
     MaskFolder,
@@ -112,8 +113,8 @@ def make_mask(task: MaskTask) -> Made:
         path = _write_pieces(task, chain.labelers[0], image, chain.needs_hints)
         watch.note(chain.labelers[0].name)
     else:
-        mask = speak(chain, image, task.sample, Classes(task.class_names, task.colors), task.inputs, watch)
-        path = _write(task, image, mask)
+        said = speak(chain, image, task.sample, Classes(task.class_names, task.colors), task.inputs, watch)
+        path = _write(task, image, said)
         watch.note("write")
     return Made(_hashes(path), watch.seconds)
 
@@ -125,12 +126,13 @@ def speak(
     classes: Classes,
     inputs: Mapping[str, Any],
     watch: _Watch | None = None,
-) -> Mask:
-    """The mask that a chain makes of a picture, or of the sample's piece of it; without labelers it starts from the
-    sample's mask.
+) -> Mask | Instances:
+    """What a chain makes of a picture, or of the sample's piece of it; without labelers it starts from the sample's
+    mask. Objects stay objects from a labeler that gives them to the last refiner.
     """
     watch = watch or _Watch()
     part_of = image if sample.piece is None else image.crop(sample.piece)
+    mask: Mask | Instances
     mask = _label(chain, image, sample, classes, inputs, watch) if chain.labelers else _start(sample, part_of, classes)
     for n, part in enumerate(chain.refiners):
         first = {} if n or chain.labelers else inputs
@@ -146,7 +148,7 @@ def _label(
     classes: Classes,
     inputs: Mapping[str, Any],
     watch: _Watch,
-) -> Mask:
+) -> Mask | Instances:
     hints = known_hints(sample, classes) if chain.needs_hints else ()
     masks = []
     for part in chain.labelers:
@@ -155,7 +157,7 @@ def _label(
         watch.note(part.name)
     if len(masks) == 1:
         return masks[0]
-    mask = fused(masks, chain.fuse or Fuse(), classes.names)
+    mask = fused([flat(each) for each in masks], chain.fuse or Fuse(), classes.names)
     watch.note("fuse")
     return mask
 
@@ -171,10 +173,14 @@ def _start(sample: Sample, image: Image, classes: Classes) -> Mask:
     return read_mask(path, None if story_path(path).is_file() else classes, grid=image.grid)
 
 
-def told(part: Part, inputs: Mapping[str, Any], before: tuple[Step, ...], result: Mask | Instances) -> Mask:
-    """The mask with its newest step named as the catalogue does, and with the inputs that only the pipeline knows."""
-    mask = result.flat() if isinstance(result, Instances) else result
-    steps = mask.history
+def flat(said: Mask | Instances) -> Mask:
+    """What was said as one mask: objects lie on each other by their scores."""
+    return said.flat() if isinstance(said, Instances) else said
+
+
+def told(part: Part, inputs: Mapping[str, Any], before: tuple[Step, ...], result: Mask | Instances) -> Mask | Instances:
+    """What was said, its newest step named as the catalogue does, with the inputs that only the pipeline knows."""
+    steps: tuple[Step, ...] = result.history
     if len(steps) <= len(before):
         steps = (*before, Step(part.name, part.fingerprint()["settings"]))
     last = steps[-1]
@@ -185,7 +191,10 @@ def told(part: Part, inputs: Mapping[str, Any], before: tuple[Step, ...], result
         weights=part.weights or last.weights,
         inputs={**last.inputs, **inputs, **part.inputs},
     )
-    return dataclasses.replace(mask, history=(*steps[:-1], last))
+    history = (*steps[:-1], last)
+    if isinstance(result, Instances):
+        return dataclasses.replace(result, history=history)
+    return dataclasses.replace(result, history=history)
 
 
 def fused(masks: Sequence[Mask], fuse: Fuse, class_names: tuple[str, ...]) -> Mask:
@@ -207,8 +216,12 @@ def _sureness(mask: Mask) -> Any:
     return np.ones(mask.class_ids.shape, np.float32) if mask.confidence is None else mask.confidence
 
 
-def _write(task: MaskTask, image: Image, mask: Mask) -> Path:
-    path = _path(task, image)
+def _write(task: MaskTask, image: Image, said: Mask | Instances) -> Path:
+    path, mask = _path(task, image), flat(said)
+    if isinstance(said, Instances):
+        write_instances(objects_path(path), {task.sample.name: said}, file_names={task.sample.name: task.image["path"]})
+    else:
+        objects_path(path).unlink(missing_ok=True)
     before = None
     if "mask" in task.inputs and story_path(task.sample.mask_paths[0]).is_file():
         before = read_story(story_path(task.sample.mask_paths[0]))
@@ -241,8 +254,18 @@ def _path(task: MaskTask, image: Image) -> Path:
     return MaskFolder(task.out).path_of(task.sample.name, image.grid)
 
 
+def objects_path(path: Path) -> Path:
+    """Where the objects of a picture lie, as COCO, beside the mask that shows them flat: NAME.instances.json."""
+    return path.with_suffix(".instances.json")
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files that a mask may consist of."""
+    return path, story_path(path), confidence_path(path), objects_path(path)
+
+
 def _hashes(path: Path) -> dict[str, str]:
-    hashes = ((each.name, file_hash(each)) for each in (path, story_path(path), confidence_path(path)))
+    hashes = ((each.name, file_hash(each)) for each in files_of(path))
     return {name: sha256 for name, sha256 in hashes if sha256 is not None}
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from maskwright.arrays.windows import Window
 from maskwright.errors import InputError, MaskwrightError
+from maskwright.io.coco import write_instances
 from maskwright.io.images import read_image
-from maskwright.io.masks import MaskFolder, confidence_path, read_mask, read_story, story_path, write_mask
+from maskwright.io.masks import MaskFolder, read_mask, read_story, story_path, write_mask
 from maskwright.io.samples import find_samples
 from maskwright.io.stories import Story
 from maskwright.methods import catalogue
@@ -22,9 +23,9 @@ from maskwright.pipelines.gather import share_of
 from maskwright.pipelines.in_pieces import label_image
 from maskwright.pipelines.learning import read_stored
 from maskwright.pipelines.ledger import LedgerView, file_hash, find_ledger
-from maskwright.pipelines.making import Part, fused, told
+from maskwright.pipelines.making import Part, files_of, flat, fused, objects_path, told
 from maskwright.pipelines.recipe import Fuse
-from maskwright.types import Hint, Image, Mask, Sample, Step
+from maskwright.types import Hint, Image, Instances, Mask, Sample, Step
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ def replay(mask: str | Path, out: str | Path) -> Replay:
             raise
         return Replay(False, (*player.differing, f"no mask could be made again: {error}"), None)
     path = out / mask.name
-    write_mask(path, again, colors=story.classes.colors, image=player.told_image, versions=versions())
+    if isinstance(again, Instances):
+        write_instances(objects_path(path), {mask.stem: again}, file_names={mask.stem: player.told_image["path"]})
+    write_mask(path, flat(again), colors=story.classes.colors, image=player.told_image, versions=versions())
     differing = (*player.differing, *_differing_outputs(mask, path))
     return Replay(not differing, differing, path)
 
@@ -124,23 +127,23 @@ class _Player:
         """The picture, or the piece of it that the mask is of."""
         return self.image if self.piece is None else self.image.crop(self.piece)
 
-    def play(self) -> Mask:
+    def play(self) -> Mask | Instances:
         """The mask that the last step leaves."""
-        masks: list[Mask] = []
+        masks: list[Mask | Instances] = []
         for step in self.story.steps:
             self._step(step, masks)
         if not masks:
             raise InputError("the story has no steps; at least one was expected: it cannot be made again")
         return masks[-1]
 
-    def _step(self, step: Step, masks: list[Mask]) -> None:
+    def _step(self, step: Step, masks: list[Mask | Instances]) -> None:
         if "samples" in step.inputs:
             raise InputError(
                 f"{step.name} learned from {step.inputs['samples'].get('count')} pictures before it labelled this one; "
                 f"one mask alone cannot be made again: run the whole recipe or command into a new folder"
             )
         if step.name == "fuse" and "steps" in step.inputs:
-            masks[:] = [fused(masks, Fuse(**step.settings), self.story.classes.names)]
+            masks[:] = [fused([flat(each) for each in masks], Fuse(**step.settings), self.story.classes.names)]
         elif step.name == "predict":
             masks.append(self._predicted(step))
         elif catalogue.stage_of(catalogue.find_method(step.name)) == "labeler":
@@ -148,25 +151,25 @@ class _Player:
         else:
             masks[-1:] = [self._refined(step, masks)]
 
-    def _labelled(self, step: Step) -> Mask:
+    def _labelled(self, step: Step) -> Mask | Instances:
         hints, said = self._hints(step)
         method = catalogue.make_method(step.name, step.settings)
         result = label_image(method, self.image, hints, self.story.classes.names, self.piece)
         return told(Part(step.name, method), {"hints": said} if said else {}, (), result)
 
-    def _predicted(self, step: Step) -> Mask:
+    def _predicted(self, step: Step) -> Mask | Instances:
         model = step.inputs["model"]
         folder, sha256 = self._found(model["path"], model["sha256"])
         inputs = {"model": {**model, "sha256": sha256}}
         part = Part("predict", Predicted(read_stored(folder), **step.settings), inputs, sha256, step.settings)
         return told(part, {}, (), label_image(part.method, self.image, (), self.story.classes.names, self.piece))
 
-    def _refined(self, step: Step, masks: list[Mask]) -> Mask:
+    def _refined(self, step: Step, masks: list[Mask | Instances]) -> Mask | Instances:
         method = catalogue.make_method(step.name, step.settings)
         inputs = {key: each for key, each in step.inputs.items() if key == "mask"}
         mask = masks[-1] if masks else self._given(step)
         if masks and inputs:
-            mask = _through_file(mask)
+            mask = _through_file(flat(mask))
         return told(Part(step.name, method), inputs, mask.history, method(self.part, mask))
 
     def _given(self, step: Step) -> Mask:
@@ -221,8 +224,7 @@ def _through_file(mask: Mask) -> Mask:
 
 
 def _differing_outputs(mask: Path, again: Path) -> Iterator[str]:
-    pairs = [(mask, again), (confidence_path(mask), confidence_path(again)), (story_path(mask), story_path(again))]
-    for old, new in pairs:
+    for old, new in zip(files_of(mask), files_of(again), strict=True):
         expected, found = file_hash(old), file_hash(new)
         if expected != found:
             was, now = (str(each or "no file")[:16] for each in (expected, found))

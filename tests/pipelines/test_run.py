@@ -14,9 +14,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from maskwright.arrays.encode import decode
 from maskwright.errors import EmptyResultError, InputError, RecipeError, UnknownNameError
+from maskwright.io.coco import read_instances
 from maskwright.io.masks import read_mask, write_mask
 from maskwright.pipelines.commands import label, predict, refine, train
+from maskwright.pipelines.explain import replay
 from maskwright.pipelines.ledger import Ledger
 from maskwright.pipelines.outcome import Outcome, Progress
 from maskwright.pipelines.run import run
@@ -284,3 +287,19 @@ def test_a_model_is_trained_read_and_led_over_pictures(pictures: Path) -> None:
     elsewhere = predict(pictures / "model", pictures / "pics", out=pictures / "f2", window=32, overlap=8, workers=2)
     assert elsewhere.done == 8
     assert files(pictures / "f2") == files(pictures / "found")
+
+
+def test_objects_are_kept_as_coco_beside_the_flat_mask(pictures: Path) -> None:
+    out = pictures / "objects"
+    settings = {"threshold": 100}
+    hints = {"hints": pictures / "points.csv", "classes": pictures / "classes.yaml"}
+    assert label("bright_object", pictures / "pics", out=out, settings=settings, **hints).failed == ()
+    (found,) = read_instances(out / "p003.instances.json").values()
+    truth = read_mask(pictures / "truth" / "p003.png").class_ids
+    assert np.array_equal(decode(found.regions[0], 20, 60), truth == 1)
+    assert np.array_equal(read_mask(out / "p003.png").class_ids == 1, truth == 1)
+    assert replay(out / "p003.png", pictures / "again").identical
+    (out / "p004.instances.json").unlink()
+    assert label("bright_object", pictures / "pics", out=out, settings=settings, **hints).done == 1
+    bright(pictures, "objects")
+    assert not (out / "p003.instances.json").exists(), "a mask has no objects that another method found"

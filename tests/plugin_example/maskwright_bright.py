@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.types import UNKNOWN, Hint, Image, Mask, Sample, Step
+from maskwright.arrays.encode import encode
+from maskwright.types import UNKNOWN, Hint, Image, Instances, Mask, Sample, Step
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,20 @@ class BrightIsFirst:
         bright = np.asarray(image.pixels).mean(axis=2) > self.threshold
         class_ids = np.where(bright & np.asarray(image.valid), first, UNKNOWN).astype(np.uint8)
         return Mask(class_ids, class_names, image.grid, history=(Step.of(self),))
+
+
+@dataclass(frozen=True)
+class BrightObject:
+    """All pixels brighter than `threshold` are one object of the first named class."""
+
+    threshold: float = 128.0
+
+    def __call__(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Instances:
+        mask = BrightIsFirst(self.threshold)(image, hints, class_names)
+        region = mask.class_ids != UNKNOWN
+        ids = np.unique(mask.class_ids[region]).astype(np.uint8)
+        regions = tuple(encode(region) for _ in ids)
+        return Instances(regions, ids, np.ones(len(ids), np.float32), class_names, image.grid, (Step.of(self),))
 
 
 @dataclass(frozen=True)
