@@ -22,6 +22,8 @@ from maskwright.types import Grid, Instances
 NAMES = ("", "coral", "sand")
 ON_EARTH = Grid(20, 60, (0.5, 0.0, 320000.25, 0.0, -0.5, 7680000.5), "EPSG:32740")
 
+UNEVEN = Grid(20, 60, (0.3, 0.0, 320000.1, 0.0, -0.3, 7680000.7), "EPSG:32740")  # corners that do not round well
+
 
 def scene(grid: Grid = Grid(20, 60), *, hole: bool = False, parts: bool = False) -> Instances:  # noqa: B008
     rows, cols = np.mgrid[:20, :60]
@@ -130,7 +132,7 @@ def test_labelme_shapes_that_are_wrong_are_named(tmp_path: Path, shape: dict[str
 
 
 @pytest.mark.parametrize("ending", ["geojson", "gpkg"])
-@pytest.mark.parametrize("grid", [Grid(20, 60), ON_EARTH], ids=["pixels", "earth"])
+@pytest.mark.parametrize("grid", [Grid(20, 60), ON_EARTH, UNEVEN], ids=["pixels", "earth", "uneven"])
 def test_vectors_keep_holes_parts_and_scores(tmp_path: Path, ending: str, grid: Grid) -> None:
     if ending == "gpkg":
         pytest.importorskip("pyogrio")
