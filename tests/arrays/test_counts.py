@@ -214,3 +214,12 @@ def test_pieces_with_a_margin_add_up_to_the_whole(
         bands += counts.boundary_bands(*part, width, inside=shift(piece, wide.top, wide.left))
     np.testing.assert_array_equal(hits, counts.boundary_hits(predicted, truth, CLASSES, tolerance))
     np.testing.assert_array_equal(bands, counts.boundary_bands(predicted, truth, CLASSES, width))
+
+
+def test_boundaries_counted_strip_by_strip_are_those_of_the_whole(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    predicted, truth = np.random.default_rng(2).choice([0, 1, 2, 255], (2, 23, 9)).astype(np.uint8)
+    hits = counts.boundary_hits(predicted, truth, CLASSES, 1.5)
+    bands = counts.boundary_bands(predicted, truth, CLASSES, 2)
+    monkeypatch.setattr(counts, "STRIP", 36)
+    np.testing.assert_array_equal(counts.boundary_hits(predicted, truth, CLASSES, 1.5), hits)
+    np.testing.assert_array_equal(counts.boundary_bands(predicted, truth, CLASSES, 2), bands)

@@ -192,3 +192,13 @@ def test_floats_and_odd_neighbours_are_refused() -> None:
         regions.components(np.zeros((2, 2)))
     with pytest.raises(ValueError, match="4 or 8; got 6"):
         regions.components(np.zeros((2, 2), np.uint8), neighbours=6)
+
+
+@pytest.mark.parametrize("neighbours", [4, 8])
+def test_borders_listed_strip_by_strip_are_those_of_the_whole(neighbours: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.random.default_rng(0).integers(-1, 4, (11, 7)).astype(np.int32)
+    whole = regions.touching(labels, neighbours=neighbours)
+    for strip in (7, 20, 30):
+        monkeypatch.setattr(regions, "STRIP", strip)
+        for ours, expected in zip(regions.touching(labels, neighbours=neighbours), whole, strict=True):
+            np.testing.assert_array_equal(ours, expected)
