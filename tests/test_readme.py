@@ -21,7 +21,7 @@ def commands(block: str) -> list[list[str]]:
     return [words[1:] for words in lines if words[:1] == ["maskwright"]]
 
 
-def test_the_five_minutes_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_five_minutes_run_in_order_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = 0
     for language, block in BLOCKS:
@@ -35,17 +35,8 @@ def test_the_five_minutes_run_in_order(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "masks" / "reef_000.json").is_file()
     assert (tmp_path / "runs" / "first" / "report.html").is_file()
 
-
-def test_running_a_command_of_the_readme_again_finds_nothing_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    label = next(words for _, block in BLOCKS for words in commands(block) if words[0] == "label")
-    assert main(["new", "points", "reef"]) == 0
-    assert main(label) == 0
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "masks").glob("*.png")}
-    capsys.readouterr()
-    assert main(label) == 3
+    assert main(next(words for _, block in BLOCKS for words in commands(block) if words[0] == "label")) == 3
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "masks").glob("*.png")} == before
 
 

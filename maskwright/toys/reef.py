@@ -20,7 +20,7 @@ from maskwright.types import Grid, Image, Mask, Points
 
 CLASS_NAMES = ("", "branching", "massive", "rubble", "sand", "tabular")
 BRANCHING, MASSIVE, RUBBLE, SAND, TABULAR = range(1, 6)
-COLORS = ("", "#0077bb", "#ee7733", "#999999", "#f0e0a0", "#009988")
+COLORS = ("", "#0077bb", "#ee7733", "#aa3377", "#f0e0a0", "#009988")
 CRS = "EPSG:32740"
 ZONE = 40
 PIXEL_M = 0.01

@@ -28,16 +28,13 @@ def test_there_are_pages() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_runs_and_the_committed_picture_is_what_it_draws(page: Path, tmp_path: Path) -> None:
-    assert load(page).main(tmp_path)
+    told = load(page).main(tmp_path)
     drawn = sorted(path.name for path in tmp_path.iterdir())
-    assert drawn
+    assert told and drawn
     for name in drawn:
         now, committed = (Image.open(folder / name).convert("RGB") for folder in (tmp_path, ROOT / "docs" / "pictures"))
         assert now.size == committed.size
         gap = np.abs(np.asarray(now, np.int16) - np.asarray(committed, np.int16))
         assert gap.mean() < 4, f"docs/pictures/{name} is not what {page.name} draws; run scripts/docs"
-
-
-def test_spreading_along_colours_beats_spreading_as_the_crow_flies(tmp_path: Path) -> None:
-    scores = load(ROOT / "docs" / "examples" / "points.py").main(tmp_path)
-    assert scores["geodesic_point"] > scores["nearest_point"] > 0.3
+    if page.stem == "points":
+        assert told["geodesic_point"] > told["nearest_point"] > 0.3
