@@ -42,7 +42,14 @@ class Cost(NamedTuple):
     bytes_per_pixel: float
 
 
-COSTS: dict[str, Cost] = {}
+# Measured on one core of a 2-core server: RGB of 0.25 to 1 Mpx, 60 points, 4 classes, default settings, second call.
+COSTS: dict[str, Cost] = {
+    "nearest_point": Cost(0.07, 60),
+    "geodesic_point": Cost(0.6, 50),
+    "random_walk": Cost(3.4, 510),
+    "fill_holes": Cost(0.02, 7),
+    "smooth": Cost(0.02, 17),
+}
 
 _STAGES = {3: "labeler", 2: "refiner", 1: "learner"}
 _log = logging.getLogger(__name__)

@@ -153,3 +153,17 @@ def test_a_plugin_that_does_not_load_says_so(monkeypatch: pytest.MonkeyPatch, tm
         catalogue.find_method("glow")
     with pytest.raises(MissingPartError, match="no lamp"):
         catalogue.find_method("gleam")
+
+
+def test_costs_are_known_for_methods_that_exist_and_are_told() -> None:
+    assert set(catalogue.COSTS) <= set(catalogue.METHODS)
+    cost = catalogue.describe("nearest_point")["cost"]
+    assert cost is not None
+    assert cost["seconds_per_mpx"] > 0
+    assert cost["bytes_per_pixel"] >= 1 + 4
+
+
+def test_what_a_method_itself_refuses_is_told_with_its_place() -> None:
+    problems = catalogue.setting_problems("nearest_point", {"reach_px": -1}, where="label.0")
+    assert len(problems) == 1
+    assert problems[0].startswith("label.0: nearest_point: reach_px is -1")
