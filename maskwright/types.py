@@ -202,9 +202,7 @@ class Mask:
 
     def __post_init__(self) -> None:
         if self.class_ids.ndim != 2 or self.class_ids.dtype != np.uint8:
-            raise ValueError(
-                f"class_ids are uint8 (height, width); got {self.class_ids.dtype} {self.class_ids.shape}"
-            )
+            raise ValueError(f"class_ids are uint8 (height, width); got {self.class_ids.dtype} {self.class_ids.shape}")
         if len(self.class_names) > UNKNOWN:
             raise ValueError(f"ids go from 0 to 254; got {len(self.class_names)} class names")
         if self.grid is None:
@@ -218,9 +216,7 @@ class Mask:
                 f"confidence is float32 {self.class_ids.shape}; got {self.confidence.dtype} {self.confidence.shape}"
             )
 
-    def after(
-        self, step: Step, class_ids: NDArray[np.uint8], confidence: NDArray[np.float32] | None = None
-    ) -> Mask:
+    def after(self, step: Step, class_ids: NDArray[np.uint8], confidence: NDArray[np.float32] | None = None) -> Mask:
         """The mask after one more step. The old confidence is never carried along: it spoke of other pixels."""
         return Mask(class_ids, self.class_names, self.grid, confidence, (*self.history, step))
 
