@@ -144,7 +144,7 @@ def test_verbose_keeps_the_traceback_in_a_file(
 
 
 def test_a_reader_that_left_is_no_error() -> None:
-    command = f"{sys.executable} -m maskwright models list --json | head -c 1"
+    command = f"{sys.executable} -m maskwright models list --json --quiet | head -c 1"
     done = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
     assert done.stderr == ""
     assert done.returncode in (0, 141)  # 0 where everything fitted into the pipe
