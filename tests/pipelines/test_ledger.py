@@ -78,10 +78,12 @@ def test_a_second_process_is_refused_until_the_first_dies(tmp_path: Path) -> Non
     with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline().strip() == b"held"
-        with pytest.raises(InputError, match="written by another process"):
-            Ledger(tmp_path)
-        os.kill(holder.pid, signal.SIGKILL)
-        holder.wait()
+        try:
+            with pytest.raises(InputError, match="written by another process"):
+                Ledger(tmp_path)
+        finally:
+            os.kill(holder.pid, signal.SIGKILL)
+            holder.wait()
         with Ledger(tmp_path) as ledger:
             ledger.note_event("mine now")
 
