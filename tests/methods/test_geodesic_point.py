@@ -99,3 +99,22 @@ def test_thin_pictures_and_none_valid() -> None:
     assert (row.class_ids == 1).all()
     none = Image(np.zeros((3, 9, 1), np.float32), valid=np.zeros((3, 9), bool))
     assert (GeodesicPoint()(none, [points((0, 0, 1))], NAMES).class_ids == UNKNOWN).all()
+
+
+def test_softening_keeps_noise_from_making_ways_long() -> None:
+    noise = np.random.default_rng(3).normal(0, 25, (60, 180, 3))
+    pixels = np.full((60, 180, 3), 80.0)
+    pixels[:, 100:] = 170
+    picture = Image((pixels + noise).clip(0, 255).astype(np.uint8))
+    hint = points((30, 20, 1), (30, 120, 2))
+    truth = np.where(np.arange(180) < 100, 1, 2)
+    right = {
+        soft: (GeodesicPoint(soften_px=soft)(picture, [hint], NAMES).class_ids == truth).mean() for soft in (0.0, 2.0)
+    }
+    assert right[2.0] > 0.97
+    assert right[0.0] < right[2.0] - 0.05
+
+
+def test_softness_has_limits() -> None:
+    with pytest.raises(InputError, match="soften_px"):
+        GeodesicPoint(soften_px=-1)
