@@ -10,7 +10,7 @@ from typing import Any
 from maskwright.errors import FormatError, InputError
 from maskwright.io.classes import Classes
 from maskwright.io.keypoints import read_keypoint_instances, read_keypoints
-from maskwright.io.masks import MASK_SUFFIXES, MaskFolder
+from maskwright.io.masks import MASK_SUFFIXES, MaskFolder, own_classes, read_mask
 from maskwright.io.names import known_picture
 from maskwright.io.point_features import FEATURE_SUFFIXES
 from maskwright.io.points import points_classes, read_points
@@ -65,7 +65,7 @@ def read_hints(
         return _keypoints(path, pictures)
     if kind == "instances":
         return _instances(path, pictures)
-    return _masks(Path(path), kind, pictures)
+    return _masks(Path(path), kind, classes, pictures)
 
 
 def _keypoints(path: str | Path, pictures: Mapping[str, Path] | None) -> Hints:
@@ -89,9 +89,11 @@ def _instances(path: str | Path, pictures: Mapping[str, Path] | None) -> Hints:
     return Hints({name: (each,) for name, each in found.items()}, classes=tables[0] if tables else None)
 
 
-def _masks(path: Path, kind: str, pictures: Mapping[str, Path] | None) -> Hints:
+def _masks(path: Path, kind: str, classes: Classes | None, pictures: Mapping[str, Path] | None) -> Hints:
     if kind == "mask":
-        return Hints(mask_paths=dict.fromkeys(pictures or (), (path,)))
+        if classes is None:
+            classes = own_classes(path) or Classes(read_mask(path).class_names)
+        return Hints(mask_paths=dict.fromkeys(pictures or (), (path,)), classes=classes)
     folder = MaskFolder(path)
     names = folder.names()
     if not names:

@@ -20,8 +20,8 @@ from maskwright.io.stories import Story, read_story, story_of, story_path, write
 from maskwright.types import UNKNOWN, Grid, Mask
 
 __all__ = [
-    "MaskFolder", "Story", "check_ids", "confidence_path", "read_mask", "read_story", "same_grid", "story_path",
-    "write_atomically", "write_mask", "write_story",
+    "MaskFolder", "Story", "check_ids", "confidence_path", "own_classes", "read_mask", "read_mask_in", "read_story",
+    "renamed_ids", "same_grid", "story_path", "write_atomically", "write_mask", "write_story",
 ]  # fmt: skip
 
 MASK_SUFFIXES = (".png", ".tif", ".tiff")
@@ -43,13 +43,14 @@ def read_mask(path: str | Path, classes: Classes | None = None, *, grid: Grid | 
 
     Class ids come from indexed, grey 8-bit and grey 16-bit PNG, from GeoTIFF, or from RGB files whose colours are
     exactly those of the classes; 255 (in a TIFF also nodata, in an RGBA file alpha 0) is UNKNOWN. Class names come
-    from `classes`, else from the story, else they are the ids as text. With `grid`, its picture's, a mask of another
-    size or place is a GridError, and a mask without a place takes it. Confidence is float32 in steps of 1/255.
+    from `classes`, else from the story or the tags of a TIFF, else they are the ids as text. With `grid`, its
+    picture's, a mask of another size or place is a GridError, and a mask without a place takes it. Confidence is
+    float32 in steps of 1/255.
     """
     path = Path(path)
     story = read_story(story_path(path)) if story_path(path).is_file() else None
-    if classes is None and story is not None:
-        classes = story.classes
+    if classes is None:
+        classes = own_classes(path) if story is None else story.classes
     class_ids, own_grid = read_class_ids(path, classes)
     if classes is None:
         used = set(np.unique(class_ids).tolist()) - {UNKNOWN}
@@ -61,6 +62,32 @@ def read_mask(path: str | Path, classes: Classes | None = None, *, grid: Grid | 
         own_grid = same_grid(path, own_grid, grid)
     confidence = read_confidence(confidence_path(path), own_grid) if confidence_path(path).is_file() else None
     return Mask(class_ids, classes.names, own_grid, confidence, () if story is None else story.steps)
+
+
+def own_classes(path: str | Path) -> Classes | None:
+    """The classes a mask file names itself: in the story beside it, or in TIFF tags called 1, 2, ...; else None."""
+    path = Path(path)
+    if story_path(path).is_file():
+        return read_story(story_path(path)).classes
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return None
+    from maskwright.io.images import rasters_module
+
+    tags = {int(key): name for key, name in rasters_module(path).raster_tags(path).items() if key.isdecimal()}
+    named = {class_id: name.strip() for class_id, name in tags.items() if class_id < UNKNOWN and name.strip()}
+    if not named:
+        return None
+    return Classes(tuple(named.get(class_id, "") for class_id in range(max(named) + 1)))
+
+
+def read_mask_in(path: str | Path, classes: Classes) -> Mask:
+    """Read a mask in the ids of `classes`: matched by name where the file names its classes, else as they are."""
+    own = own_classes(path)
+    if own is None or own.names == classes.names:
+        return read_mask(path, classes)
+    mask = read_mask(path, own)
+    class_ids = renamed_ids(mask.class_ids, own.names, classes.names, str(path))
+    return Mask(class_ids, classes.names, mask.grid, mask.confidence, mask.history)
 
 
 def write_mask(
@@ -114,6 +141,27 @@ def same_grid(path: str | Path, own: Grid, grid: Grid) -> Grid:
     if apart.max() > 0.01 * min(grid.pixel_size):
         raise GridError(f"{path}: lies {apart.max():.6g} units beside its picture; expected the same place; align them")
     return grid
+
+
+def renamed_ids(
+    class_ids: NDArray[np.uint8], own: tuple[str, ...], class_names: tuple[str, ...], where: str = "the mask"
+) -> NDArray[np.uint8]:
+    """Ids of the classes `own` with the ids that `class_names` give them, matched by name.
+
+    An id that has no name, or a name that `class_names` lack, is an error.
+
+    >>> renamed_ids(np.array([[1, 2, 255]], np.uint8), ("", "sand", "coral"), ("coral", "sand"))
+    array([[  1,   0, 255]], dtype=uint8)
+    """
+    table = np.full(256, UNKNOWN, np.uint8)
+    for class_id in np.flatnonzero(np.bincount(class_ids.ravel(), minlength=256)[:UNKNOWN]).tolist():
+        name = own[class_id] if class_id < len(own) else ""
+        if not name:
+            raise InputError(f"{where} has the id {class_id}, which no class has; expected only named ones; name it")
+        if name not in class_names:
+            raise UnknownNameError("class", name, class_names, where=where)
+        table[class_id] = class_names.index(name)
+    return class_ids if own == class_names else table[class_ids]
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,10 @@ METHODS: dict[str, str] = {
     "nearest_point": "maskwright.methods.nearest_point:NearestPoint",
     "geodesic_point": "maskwright.methods.geodesic_point:GeodesicPoint",
     "random_walk": "maskwright.methods.random_walk:RandomWalk",
+    "coarse_mask": "maskwright.methods.coarse_mask:CoarseMask",
     "fill_holes": "maskwright.methods.fill_holes:FillHoles",
     "smooth": "maskwright.methods.smooth:Smooth",
+    "train_semantic": "maskwright.methods.train_semantic:TrainSemantic",
 }
 
 

@@ -25,6 +25,7 @@ from maskwright.io.masks import (
     MaskFolder,
     confidence_path,
     read_mask,
+    read_mask_in,
     read_story,
     story_path,
     write_mask,
@@ -164,7 +165,7 @@ def _label(
 
 def known_hints(sample: Sample, classes: Classes) -> tuple[Hint, ...]:
     """All that is known about a picture: the small hints it carries, and the masks that lie on disk."""
-    return (*sample.hints, *(read_mask(path, classes) for path in sample.mask_paths))
+    return (*sample.hints, *(read_mask_in(path, classes) for path in sample.mask_paths))
 
 
 def _start(sample: Sample, image: Image, classes: Classes) -> Mask:

@@ -13,7 +13,7 @@ from maskwright.arrays.windows import Window
 from maskwright.errors import InputError, MaskwrightError
 from maskwright.io.coco import write_instances
 from maskwright.io.images import read_image
-from maskwright.io.masks import MaskFolder, read_mask, read_story, story_path, write_mask
+from maskwright.io.masks import MaskFolder, read_mask, read_mask_in, read_story, story_path, write_mask
 from maskwright.io.samples import find_samples
 from maskwright.io.stories import Story
 from maskwright.methods import catalogue
@@ -190,7 +190,7 @@ class _Player:
             share = share_of(sample)
             if share != each["of_this_picture"]:
                 self._differs(f"{each['path']}, what it says about this picture", each["of_this_picture"], share)
-            hints += [*sample.hints, *(read_mask(mask, self.story.classes) for mask in sample.mask_paths)]
+            hints += [*sample.hints, *(read_mask_in(mask, self.story.classes) for mask in sample.mask_paths)]
             said.append({**each, "sha256": sha256, "of_this_picture": share})
         return tuple(hints), said
 
