@@ -1,0 +1,71 @@
+"""Networks by record: what model.json says of an architecture becomes a module again."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from maskwright.errors import FormatError
+from maskwright.models.segformer import Backbone
+
+Kind = Literal["unet", "segformer", "smp"]
+
+
+def new_network(
+    kind: Kind,
+    bands: int,
+    classes: int,
+    *,
+    width: int = 24,
+    backbone: str = "",
+    decoder: str = "unet",
+    encoder_weights: Path | None = None,
+) -> Backbone:
+    """A network to train: our small U-Net, a SegFormer, or an encoder and decoder of segmentation-models-pytorch."""
+    if kind == "unet":
+        record = {"kind": "unet", "bands": bands, "classes": classes, "width": width}
+        return Backbone(network_of(record), record, None, None)
+    if kind == "segformer":
+        from maskwright.models.segformer import segformer
+
+        return segformer(backbone or "b0", bands, classes)
+    from maskwright.models.encoders import encoder_decoder
+
+    return encoder_decoder(backbone or "resnet18", decoder, bands, classes, encoder_weights=encoder_weights)
+
+
+def network_of(record: Mapping[str, Any]) -> nn.Module:
+    """The network of a record, with random weights; it gives logits at the resolution of its input."""
+    kind = record.get("kind")
+    if kind == "unet":
+        from maskwright.models.unet import UNet
+
+        return UNet(record["bands"], record["classes"], width=record["width"])
+    if kind == "segformer":
+        from maskwright.models import segformer
+
+        return segformer.rebuild(dict(record["config"]))
+    if kind == "smp":
+        from maskwright.models import encoders
+
+        return encoders.rebuild(dict(record))
+    raise FormatError(
+        f"no network is called {kind!r}; expected unet, segformer or smp; was it made by a newer version?"
+    )
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """A copy for inference: each convolution with the normalisation behind it becomes one convolution."""
+    network = copy.deepcopy(network).eval()
+    for part in network.modules():
+        if isinstance(part, nn.Sequential):
+            for index in range(len(part) - 1):
+                convolution, norm = part[index], part[index + 1]
+                if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    part[index], part[index + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+    return network
