@@ -35,12 +35,17 @@ def refiners(recipe: Recipe, device: str = "auto") -> tuple[Part, ...]:
     return tuple(Part(call.method, make(call, device)) for call in recipe.refine)
 
 
-def make(call: MethodCall, device: str = "auto") -> Any:
-    """The method of a call; one that runs on a device gets the device of the run, unless its settings name one."""
+def make(call: MethodCall, device: str = "auto", class_names: Sequence[str] = ()) -> Any:
+    """The method of a call; one that runs on a device gets the device of the run, unless its settings name one.
+
+    A learner with the setting `class_names` gets those of the run the same way.
+    """
     fields = {each.name for each in dataclasses.fields(catalogue.find_method(call.method))}
     settings = dict(call.settings)
     if "device" in fields:
         settings.setdefault("device", device)
+    if "class_names" in fields and any(class_names):
+        settings.setdefault("class_names", tuple(class_names))
     return catalogue.make_method(call.method, settings)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,14 @@ def train(
         str(images), masks=Path(masks), hints=sources, classes=None if classes is None else Path(classes), train=call
     )
     _check_files(recipe)
-    samples = [each for each in gather(recipe).samples if each.mask_paths]
+    collection = gather(recipe)
+    samples = [each for each in collection.samples if each.mask_paths]
+    learner = make(call, class_names=collection.classes.names)
     folder = prepare_folder(out, fresh=fresh)
     began = time.perf_counter()
+    report = None if progress is None else _steps_as_progress(progress, began)
     with Ledger(folder) as ledger:
-        learned = learn(method, make(call), samples, ledger, "model", folder)
+        learned = learn(method, learner, samples, ledger, "model", folder, report)
     count = len(samples)
     done, skipped = (0, count) if learned.was_there else (count, 0)
     if progress is not None:
@@ -129,6 +132,15 @@ def predict(
         "predict", chain, collection, out, Crew(workers, executor), fresh, progress,
         files=[Input(stored.folder.name, sha256, stored.folder)], inputs=[Path(images)],
     )  # fmt: skip
+
+
+def _steps_as_progress(progress: Report, began: float) -> Callable[[int, int, Mapping[str, Any]], None]:
+    """Steps of a training told as things done."""
+
+    def report(step: int, steps: int, _: Mapping[str, Any]) -> None:
+        progress(Progress(step, steps, 0, 0, time.perf_counter() - began))
+
+    return report
 
 
 def _write(stage: str, recipe: Recipe, out: str | Path, crew: Crew, fresh: bool, progress: Report | None) -> Outcome:

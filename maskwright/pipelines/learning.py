@@ -6,7 +6,7 @@ import importlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ from maskwright.pipelines.ledger import Entry, Ledger, file_hash
 from maskwright.types import Sample
 
 LEARNER = "learner.json"
+TrainReport = Callable[[int, int, Mapping[str, Any]], None]
+"""Called with the step, the number of steps, and the newest line of the learning curve."""
 
 
 class Learned(NamedTuple):
@@ -29,9 +31,17 @@ class Learned(NamedTuple):
     was_there: bool
 
 
-def learn(name: str, learner: Any, samples: Sequence[Sample], ledger: Ledger, stage: str, folder: Path) -> Learned:
+def learn(
+    name: str,
+    learner: Any,
+    samples: Sequence[Sample],
+    ledger: Ledger,
+    stage: str,
+    folder: Path,
+    report: TrainReport | None = None,
+) -> Learned:
     """What the learner makes of the samples, saved in `folder`; a model that lies there and was made of the same is
-    read instead.
+    read instead, and one that was killed half way goes on from its checkpoint.
     """
     if not samples:
         raise EmptyResultError(f"{name}: no picture with a mask is left to learn from; see the failures above")
@@ -40,10 +50,22 @@ def learn(name: str, learner: Any, samples: Sequence[Sample], ledger: Ledger, st
     if entry is not None and entry.outputs and ledger.is_done(stage, "model", key):
         return Learned(read_stored(folder), path_hash(folder) or key, was_there=True)
     began = time.perf_counter()
-    model = learner(samples)
+    checkpoint = folder / f".checkpoint-{key[:16]}.pt"
+    model = _taught(learner, samples, checkpoint, report)
     outputs = _save(model, name, learner, folder, ledger.folder)
     ledger.note_done(stage, "model", Entry(key, outputs, {name: round(time.perf_counter() - began, 6)}))
-    return Learned(model, (path_hash(folder) if outputs else None) or key, was_there=False)
+    checkpoint.unlink(missing_ok=True)
+    if not outputs:
+        return Learned(model, key, was_there=False)
+    return Learned(read_stored(folder), path_hash(folder) or key, was_there=False)
+
+
+def _taught(learner: Any, samples: Sequence[Sample], checkpoint: Path, report: TrainReport | None) -> Any:
+    """What the learner makes of the samples; one with a `learn` of its own goes on from a checkpoint, and reports."""
+    if not hasattr(learner, "learn"):
+        return learner(samples)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    return learner.learn(samples, checkpoint=checkpoint, report=report)
 
 
 def _key(name: str, learner: Any, samples: Sequence[Sample]) -> str:

@@ -92,7 +92,8 @@ def _learned(
 ) -> tuple[Any, dict[str, str]]:
     """The model of a round, and what stories say of it."""
     folder = loop.ledger.folder / stage
-    learned = learn(call.method, make(call, device), samples, loop.ledger, stage, folder)
+    learner = make(call, device, loop.collection.classes.names)
+    learned = learn(call.method, learner, samples, loop.ledger, stage, folder)
     loop.ledger.note_inputs([Input(stage, learned.sha256, folder)])
     return learned.model, {"path": stage, "sha256": learned.sha256}
 
