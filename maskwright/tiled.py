@@ -8,14 +8,19 @@ the segmenter in fixed batches, `batch` neighbours of one row of windows, also w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from itertools import islice
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.arrays.windows import Stitch, Window, cover, grow, meeting, shift, split
+from maskwright.arrays.likely import most_likely
+from maskwright.arrays.rescale import Rescaling
+from maskwright.arrays.windows import Strips, Window, cover, grow, meeting, shift, split
 from maskwright.errors import InputError
 from maskwright.stages import Labeler, Segmenter
 from maskwright.types import UNKNOWN, Grid, Hint, Image, Mask, Points, Step, Tags
@@ -26,7 +31,9 @@ MOST_PIXELS = 100_000_000
 CORE_PX = 2048
 """Side of the fixed windows that a labeler with a stated reach is run on."""
 
-Batches = Mapping[int, NDArray[np.float32]]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @runtime_checkable
@@ -46,6 +53,8 @@ def predict_scores(
     overlap: int = 64,
     extent: Window | None = None,
     batch: int = 4,
+    seen: Image | None = None,
+    threads: int = 1,
 ) -> NDArray[np.float32]:
     """Class scores of a picture, or of an `extent` of it, blended from overlapping windows.
 
@@ -53,8 +62,9 @@ def predict_scores(
     the bottom and right; invalid pixels are shown to the segmenter as 0 and get whatever it says (`predict_mask` makes
     them UNKNOWN). A window without a single valid pixel scores 0 for every class.
     """
-    plan = _Plan.of(segmenter, image, window, overlap, batch)
-    return plan.scores(extent or image.grid.window, {})[0]
+    plan = _Plan.of(segmenter, image, window, overlap, batch, seen, threads)
+    extent = _checked(extent or image.grid.window, image)
+    return np.concatenate([scores for _, scores in plan.strips(extent)], axis=1)
 
 
 def predict_mask(
@@ -66,15 +76,19 @@ def predict_mask(
     extent: Window | None = None,
     piece: int | None = None,
     batch: int = 4,
+    seen: Image | None = None,
+    threads: int = 1,
 ) -> Mask:
     """The most likely class of each pixel of a picture, or of an `extent` of it, with its score as confidence.
 
-    `piece` bounds memory: scores are held for that many pixels squared only; the result does not depend on it. Of equal
-    scores the lowest id wins; where no class scores above 0, and where the picture has no data, a pixel is UNKNOWN with
-    confidence 0.
+    The whole mask is held: 5 bytes a pixel. Of equal scores the lowest id wins; where no class scores above 0, and
+    where the picture has no data, a pixel is UNKNOWN with confidence 0. For the rest see `predict_pieces`.
     """
     extent = extent or image.grid.window
-    parts = predict_pieces(segmenter, image, window=window, overlap=overlap, extent=extent, piece=piece, batch=batch)
+    parts = predict_pieces(
+        segmenter, image, window=window, overlap=overlap, extent=extent, piece=piece, batch=batch, seen=seen,
+        threads=threads,
+    )  # fmt: skip
     return assemble(parts, image, extent)
 
 
@@ -87,19 +101,27 @@ def predict_pieces(
     extent: Window | None = None,
     piece: int | None = 2048,
     batch: int = 4,
+    seen: Image | None = None,
+    threads: int = 1,
 ) -> Iterator[tuple[Window, Mask]]:
-    """As `predict_mask`, but one piece after the other, each to be written away before the next is computed."""
-    plan = _Plan.of(segmenter, image, window, overlap, batch)
+    """As `predict_mask`, but one strip after the other, each to be written away before the next is computed.
+
+    Strips are one row of windows high and up to piece * piece / window wide, so that scores are held for about `piece`
+    pixels squared; a wider picture is done column by column. `threads` threads read and run batches ahead of the strip
+    that is being stitched; the segmenter must bear being called from several at once. `seen` is the same picture
+    with pixels of the size the segmenter knows: it is led over that one, and its scores are brought back onto the
+    pixels of `image` between the four nearest. None of `piece` and `threads` changes a bit of the result.
+    """
+    plan = _Plan.of(segmenter, image, window, overlap, batch, seen, threads)
     extent = _checked(extent or image.grid.window, image)
-    pieces = split(extent, piece or max(extent.height, extent.width))
     step = Step("predict", {"window": window, "overlap": overlap, "batch": batch})
-    kept: Batches = {}
-    for number, each in enumerate(pieces):
-        scores, used = plan.scores(each, kept)
-        soon = plan.batches_of(pieces[number + 1]) if number + 1 < len(pieces) else set()
-        kept = {index: result for index, result in used.items() if index in soon}
-        valid = np.asarray(image.valid[each.slices], bool)
-        yield each, _most_likely(scores, valid, segmenter.class_names, image.grid.crop(each), step)
+    width = extent.width if piece is None else max(1, piece * piece // window)
+    for column in split(extent, (extent.height, width)):
+        for each, scores in plan.strips(column):
+            valid = np.asarray(image.valid[each.slices], bool)
+            class_ids, confidence = most_likely(scores, valid)
+            del scores  # the next strip is made before the name is given away
+            yield each, Mask(class_ids, tuple(segmenter.class_names), image.grid.crop(each), confidence, (step,))
 
 
 def label_pieces(
@@ -165,6 +187,28 @@ def label_tiled(
     return assemble(parts, image, extent)
 
 
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Results of `work` in the order of the items, computed by `threads` threads while earlier ones are being used.
+
+    The first one is computed here, before any thread: whatever is loaded on first use is loaded once. At most
+    `threads + 1` results wait.
+    """
+    waiting = iter(items)
+    for first in islice(waiting, 1):
+        yield work(first)
+    under_way: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            while True:
+                for item in islice(waiting, threads + 1 - len(under_way)):
+                    under_way.append(pool.submit(work, item))
+                if not under_way:
+                    return
+                yield under_way.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def assemble(parts: Iterable[tuple[Window, Mask]], image: Image, extent: Window) -> Mask:
     """One mask of `extent` from the masks of pieces that together cover it."""
     class_ids = np.full((extent.height, extent.width), UNKNOWN, np.uint8)
@@ -219,45 +263,56 @@ class _Plan:
 
     segmenter: Segmenter
     image: Image
+    seen: Image
     size: int
     overlap: int
+    threads: int
     windows: tuple[Window, ...]
     groups: tuple[range, ...]
 
     @classmethod
-    def of(cls, segmenter: Segmenter, image: Image, size: int, overlap: int, batch: int) -> _Plan:
-        if batch < 1:
-            raise ValueError(f"a batch has at least one window; got {batch}")
+    def of(
+        cls, segmenter: Segmenter, image: Image, size: int, overlap: int, batch: int, seen: Image | None, threads: int
+    ) -> _Plan:
+        if batch < 1 or threads < 1:
+            raise ValueError(f"a batch has at least one window and a thread runs it; got {batch} and {threads}")
         if not 0 <= overlap < size:
             raise InputError(
                 f"windows of {size} px cannot overlap by {overlap} px; overlap is from 0 to {size - 1}; "
                 "choose a smaller overlap or a larger window"
             )
-        windows = cover(*image.grid.shape, size, overlap)
+        seen = seen or image
+        windows = cover(*seen.grid.shape, size, overlap)
         across = sum(window.top == windows[0].top for window in windows)
         groups = (
             range(start, min(start + batch, row + across))
             for row in range(0, len(windows), across)
             for start in range(row, row + across, batch)
         )
-        return cls(segmenter, image, size, overlap, tuple(windows), tuple(groups))
+        return cls(segmenter, image, seen, size, overlap, threads, tuple(windows), tuple(groups))
 
-    def batches_of(self, piece: Window) -> set[int]:
-        """Numbers of the batches that hold a window which meets `piece`."""
-        met = set(meeting(self.windows, piece))
-        return {index for index, group in enumerate(self.groups) if not met.isdisjoint(group)}
+    def strips(self, column: Window) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+        """Blended scores (classes, height, width) of a column of the picture, strip by strip from the top."""
+        if self.seen.grid.shape == self.image.grid.shape:
+            return self._seen_strips(column)
+        crossing = Rescaling(self.image.grid.shape, self.seen.grid.shape)
+        return crossing.strips(self._seen_strips(crossing.source(column)), column, self.size)
 
-    def scores(self, piece: Window, kept: Batches) -> tuple[NDArray[np.float32], Batches]:
-        """Blended scores of a piece, and the batches they are made of; those in `kept` are not run again."""
-        piece = _checked(piece, self.image)
-        stitch = Stitch(piece, len(self.segmenter.class_names), self.overlap)
-        soon: dict[int, NDArray[np.float32]] = {}
-        for index in sorted(self.batches_of(piece)):
-            soon[index] = kept[index] if index in kept else self._run(self.groups[index])
-            for number, scores in zip(self.groups[index], soon[index], strict=True):
+    def _seen_strips(self, column: Window) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+        met = set(meeting(self.windows, column))
+        groups = [group for group in self.groups if not met.isdisjoint(group)]
+        tops = [self.windows[group[0]].top for group in groups]
+        blend = Strips(column, len(self.segmenter.class_names), self.overlap)
+        done = column.top
+        for group, top, following, answers in zip(
+            groups, tops, [*tops[1:], column.bottom], in_order(self._run, groups, self.threads), strict=True
+        ):
+            for number, scores in zip(group, answers, strict=True):
                 window = self.windows[number]
-                stitch.add(window, scores[:, : window.height, : window.width])
-        return stitch.scores, soon
+                blend.add(window, scores[:, : window.height, : window.width])
+            if following != top and following > done:
+                done = following
+                yield blend.finish(done)
 
     def _run(self, group: range) -> NDArray[np.float32]:
         """Scores (n, classes, size, size) of a batch of windows; 0 where a window has no data at all."""
@@ -282,7 +337,7 @@ class _Plan:
         return scores
 
     def _read(self, window: Window) -> tuple[NDArray[Any], bool]:
-        part = self.image.crop(window)
+        part = self.seen.crop(window)
         pixels, valid = np.asarray(part.pixels), np.asarray(part.valid)
         if not valid.all():
             pixels = np.where(valid[..., None], pixels, pixels.dtype.type(0))
@@ -290,16 +345,6 @@ class _Plan:
         if below or right:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="reflect")
         return pixels, bool(valid.any())
-
-
-def _most_likely(
-    scores: NDArray[np.float32], valid: NDArray[np.bool_], class_names: tuple[str, ...], grid: Grid, step: Step
-) -> Mask:
-    confidence = scores.max(axis=0)
-    known = valid & (confidence > 0)
-    class_ids = np.where(known, scores.argmax(axis=0), UNKNOWN).astype(np.uint8)
-    confidence = np.where(known, np.clip(confidence, 0, 1), np.float32(0))
-    return Mask(class_ids, tuple(class_names), grid, confidence, (step,))
 
 
 def _label_in_windows(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from maskwright.arrays.windows import Window
 from maskwright.errors import InputError
+from maskwright.io.resized import resized
 from maskwright.tiled import (
     crop_hint,
     crop_mask,
@@ -81,11 +82,51 @@ def test_every_batch_holds_the_same_windows_whatever_the_piece() -> None:
     assert part.seen == [(3, 8, 8, 3)]
 
 
-def test_neighbouring_pieces_share_a_batch_without_running_it_again() -> None:
-    image, _, _ = reef()
+def test_strips_share_a_row_of_windows_without_running_it_again() -> None:
     segmenter = BrightIsCoral()
-    list(predict_pieces(segmenter, image, window=20, overlap=0, piece=20, batch=3))
-    assert len(segmenter.seen) == 1
+    parts = list(predict_pieces(segmenter, noise(50, 60), window=20, overlap=12, piece=40, batch=4))
+    assert [(part.top, part.bottom) for part, _ in parts] == [(0, 8), (8, 16), (16, 24), (24, 30), (30, 50)]
+    assert len(segmenter.seen) == 5 * 2, "five rows of six windows, in batches of four and two"
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_any_number_of_threads_gives_the_same_bits(threads: int) -> None:
+    image = noise(300, 700, nodata_fraction=0.1)
+    how = {"window": 64, "overlap": 16, "batch": 3}
+    assert same(
+        predict_mask(WindowShade(), image, threads=threads, piece=50, **how), predict_mask(WindowShade(), image, **how)
+    )
+
+
+def test_a_segmenter_that_fails_in_a_thread_ends_the_prediction() -> None:
+    class Late(BrightIsCoral):
+        def __call__(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+            if len(self.seen) == 3:
+                raise RuntimeError("out of memory")
+            return super().__call__(pixels)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        predict_mask(Late(), noise(50, 60), window=16, overlap=4, batch=1, threads=2)
+
+
+@given(data=st.data(), tall=st.integers(1, 50), wide=st.integers(1, 90))
+@settings(max_examples=40, deadline=None)
+def test_scores_of_another_pixel_size_are_the_same_for_any_extent(data: st.DataObject, tall: int, wide: int) -> None:
+    image = noise(20, 60, random_state=tall, nodata_fraction=0.2)
+    top, left = data.draw(st.integers(0, 19)), data.draw(st.integers(0, 59))
+    extent = Window(top, left, data.draw(st.integers(top + 1, 20)), data.draw(st.integers(left + 1, 60)))
+    how = {"window": 16, "overlap": 5, "seen": resized(image, tall, wide)}
+    whole = predict_mask(WindowShade(), image, **how)
+    assert whole.class_ids.shape == (20, 60)
+    assert ((whole.class_ids == UNKNOWN) == ~image.valid).all()
+    assert same(predict_mask(WindowShade(), image, extent=extent, piece=9, **how), crop_mask(whole, extent))
+
+
+def test_a_coarse_look_finds_what_the_fine_one_does() -> None:
+    image, truth, _ = reef()
+    for height, width in ((10, 30), (40, 120)):
+        mask = predict_mask(BrightIsCoral(), image, window=16, overlap=4, seen=resized(image, height, width))
+        assert (mask.class_ids != truth.class_ids).mean() < 0.05
 
 
 def test_small_pictures_are_filled_up_to_a_whole_window() -> None:

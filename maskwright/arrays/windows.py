@@ -175,6 +175,52 @@ class Stitch:
             channel[here] += (part[there].astype(np.float32, copy=False) - channel[here]) * share
 
 
+class Strips:
+    """Scores of overlapping windows blended into a column of the picture, from top to bottom.
+
+    `add` windows in ascending order; `finish(bottom)` gives the rows above `bottom`, which no later window may meet,
+    and forgets them. So memory holds the rows of one row of windows, and every pixel is what `Stitch` makes of it.
+
+    >>> strips = Strips(Window(0, 0, 4, 2), channels=1, overlap=0)
+    >>> strips.add(Window(0, 0, 2, 2), np.ones((1, 2, 2), np.float32))
+    >>> window, scores = strips.finish(2)
+    >>> window, scores.shape
+    (Window(top=0, left=0, bottom=2, right=2), (1, 2, 2))
+    """
+
+    def __init__(self, column: Window, channels: int, overlap: int) -> None:
+        self.column = column
+        self._channels, self._overlap = channels, overlap
+        self._open = self._rows(column.top, column.top)
+
+    def add(self, window: Window, scores: NDArray[np.float32]) -> None:
+        """Blend in the scores (channels, height, width) of a window; what lies outside the column is left out."""
+        if window.meet(self.column) is None:
+            return
+        bottom = min(window.bottom, self.column.bottom)
+        if bottom > self._open.piece.bottom:
+            self._open = self._kept(self._open.piece.top, bottom)
+        self._open.add(window, scores)
+
+    def finish(self, bottom: int) -> tuple[Window, NDArray[np.float32]]:
+        """The window of the rows that are done, and their scores (channels, height, width)."""
+        done = self._open
+        self._open = self._kept(bottom, done.piece.bottom)
+        top = done.piece.top
+        return Window(top, self.column.left, bottom, self.column.right), done.scores[:, : bottom - top]
+
+    def _kept(self, top: int, bottom: int) -> Stitch:
+        """Rows top..bottom, with what is known of them."""
+        before, after = self._open, self._rows(top, bottom)
+        first, last = top - before.piece.top, min(bottom, before.piece.bottom) - before.piece.top
+        after.scores[:, : last - first] = before.scores[:, first:last]
+        after.weight[: last - first] = before.weight[first:last]
+        return after
+
+    def _rows(self, top: int, bottom: int) -> Stitch:
+        return Stitch(Window(top, self.column.left, bottom, self.column.right), self._channels, self._overlap)
+
+
 def stitch(
     parts: Iterable[tuple[Window, NDArray[np.float32]]], piece: Window, channels: int, overlap: int
 ) -> NDArray[np.float32]:

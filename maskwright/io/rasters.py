@@ -352,6 +352,8 @@ class RasterWriter:
             "nodata": self.nodata, "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate",
             "bigtiff": "if_safer", "interleave": "pixel", "num_threads": 1,
         }  # fmt: skip
+        if self.cog:
+            settings["zlevel"] = 1  # the draft of a COG is packed again
         if grid.crs is not None:
             settings["crs"] = _crs(grid.crs, self.path)
         if grid.transform is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.arrays.windows import Window
+from maskwright.io.resized import resized
+from maskwright.io.texts import read_json
 from maskwright.methods import catalogue
 from maskwright.pipelines.fingerprints import content_hash, method_fingerprint
 from maskwright.pipelines.gather import Collection
+from maskwright.pipelines.ground import ground_of
 from maskwright.pipelines.in_pieces import PIECE_PX, Pieces
 from maskwright.pipelines.learning import read_stored
 from maskwright.pipelines.ledger import file_hash
 from maskwright.pipelines.making import Chain, Part
 from maskwright.pipelines.recipe import MethodCall, Predict, Recipe
 from maskwright.types import Hint, Image, Mask, Sample
+
+SAME_SIZE = 0.02
+"""Pixels on the ground this much larger or smaller than those a model was trained on are shown to it as they are."""
 
 
 def labelling_chain(recipe: Recipe, collection: Collection, device: str = "auto") -> Chain:
@@ -49,42 +57,62 @@ def make(call: MethodCall, device: str = "auto", class_names: Sequence[str] = ()
     return catalogue.make_method(call.method, settings)
 
 
-def predicting_chain(model: Any, told: Mapping[str, str], predict: Predict, after: tuple[Part, ...]) -> Chain:
+def predicting_chain(
+    model: Any, told: Mapping[str, str], predict: Predict, after: tuple[Part, ...], threads: int = 1
+) -> Chain:
     """What a trained model says, window by window, and then the refiners.
 
-    `told` is what stories say of the model: its path and its sha256.
+    `told` is what stories say of the model: its path and its sha256. `threads` batches are computed side by side.
     """
     weights, inputs = told["sha256"], {"model": dict(told)}
     if not hasattr(model, "class_names"):
         return Chain((Part("predict", model, inputs, weights, {}),), None, after)
     settings = dataclasses.asdict(predict)
-    part = Part("predict", Predicted(model, **settings), inputs, weights, settings)
+    part = Part("predict", Predicted(model, **settings, threads=threads), inputs, weights, settings)
     return Chain((part,), None, after, needs_hints=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """A segmenter as a labeler: led over the picture in windows, with no need of hints."""
+    """A segmenter as a labeler: led over the picture in windows, with no need of hints.
+
+    A picture whose pixels on the ground differ from those the segmenter was trained on (`pixel_m`) by more than
+    `SAME_SIZE` is shown to it resampled. `threads` batches are computed side by side; it decides about time only.
+    """
 
     segmenter: Any
     window: int = 512
     overlap: int = 64
     batch: int = 4
+    threads: int = 1
 
     def __call__(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Mask:  # noqa: ARG002
-        from maskwright.tiled import predict_mask
+        from maskwright.tiled import assemble
 
-        window, overlap, batch = self.window, self.overlap, self.batch
-        return predict_mask(self.segmenter, image, window=window, overlap=overlap, batch=batch, piece=PIECE_PX)
+        return assemble(self.predict_pieces(image, None, PIECE_PX), image, image.grid.window)
 
     def predict_pieces(self, image: Image, extent: Window | None, piece: int) -> Pieces:
-        """The same of an extent, one piece after the other."""
+        """What it says of an extent, one piece after the other."""
         from maskwright.tiled import predict_pieces
 
-        window, overlap, batch = self.window, self.overlap, self.batch
-        return predict_pieces(
-            self.segmenter, image, window=window, overlap=overlap, batch=batch, extent=extent, piece=piece
-        )
+        seen = at_trained_size(image, getattr(self.segmenter, "pixel_m", None))
+        with getattr(self.segmenter, "one_thread", nullcontext)():
+            yield from predict_pieces(
+                self.segmenter, image, window=self.window, overlap=self.overlap, batch=self.batch, extent=extent,
+                piece=2 * piece, seen=seen, threads=self.threads,  # strips hold nothing but their scores
+            )  # fmt: skip
+
+
+def at_trained_size(image: Image, pixel_m: float | None) -> Image:
+    """The picture with pixels of `pixel_m` metres; itself where that is unknown or near enough."""
+    ground = None if pixel_m is None else ground_of(image.grid)
+    if ground is None or pixel_m is None:
+        return image
+    scales = [math.hypot(*step) / pixel_m for step in (ground.row_m, ground.col_m)]
+    if all(abs(scale - 1) <= SAME_SIZE for scale in scales):
+        return image
+    height, width = (max(1, round(size * scale)) for size, scale in zip(image.grid.shape, scales, strict=True))
+    return resized(image, height, width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +121,26 @@ class StoredModel:
 
     folder: Path
 
+    @property
+    def pixel_m(self) -> float | None:
+        """The side in metres of the pixels it was trained on, where it says so."""
+        size: float | None = getattr(self.segmenter, "pixel_m", None)
+        return size
+
+    def one_thread(self) -> AbstractContextManager[None]:
+        """Within it a call computes in one thread, so that calls side by side don't stand in each other's way."""
+        alone: AbstractContextManager[None] = getattr(self.segmenter, "one_thread", nullcontext)()
+        return alone
+
     @cached_property
     def segmenter(self) -> Any:
         return read_stored(self.folder)
 
-    @property
+    @cached_property
     def class_names(self) -> tuple[str, ...]:
+        """Its classes, from model.json where there is one: whoever only hands out work needs no network in memory."""
+        if (self.folder / "model.json").is_file() and (told := read_json(self.folder / "model.json")):
+            return tuple(told["class_names"]) if "class_names" in told else tuple(self.segmenter.class_names)
         return tuple(self.segmenter.class_names)
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:

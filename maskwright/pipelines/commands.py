@@ -125,11 +125,13 @@ def predict(
         raise InputError(f"{model} is not there; the folder of a trained model was expected: check the path")
     names = tuple(stored.class_names)
     collection = dataclasses.replace(gather(Recipe(str(images))), classes=Classes(names))
+    crew = Crew(workers, executor).for_tasks(len(collection.samples))
     chain = predicting_chain(
-        stored, {"path": stored.folder.name, "sha256": sha256}, Predict(window, overlap, batch), ()
-    )
+        stored, {"path": stored.folder.name, "sha256": sha256}, Predict(window, overlap, batch), (),
+        threads=crew.threads(len(collection.samples)),
+    )  # fmt: skip
     return _write_with(
-        "predict", chain, collection, out, Crew(workers, executor), fresh, progress,
+        "predict", chain, collection, out, crew, fresh, progress,
         files=[Input(stored.folder.name, sha256, stored.folder)], inputs=[Path(images)],
     )  # fmt: skip
 

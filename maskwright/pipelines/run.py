@@ -76,7 +76,8 @@ def _rounds(loop: Loop, recipe: Recipe, folder: Path, device: str) -> None:
         if recipe.train is None or _is_enough(loop, recipe, scores, number):
             break
         model, told = _learned(loop, recipe.train, labelled, f"round-{number}/model", device)
-        chain = predicting_chain(model, told, recipe.predict, refiners(recipe, device))
+        threads = loop.crew.threads(len(loop.collection.samples))
+        chain = predicting_chain(model, told, recipe.predict, refiners(recipe, device), threads)
         labelled = loop.write_masks(f"round-{number + 1}/masks", chain, loop.collection.samples)
         scores = _evaluate(recipe, folder, scores, number + 1)
     if scores:

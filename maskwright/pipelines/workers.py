@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_end
 from typing import Any, TypeVar
@@ -46,6 +46,17 @@ class Crew:
         """Whether tasks leave this process."""
         return self.executor is not None or self.workers > 1
 
+    def for_tasks(self, tasks: int) -> Crew:
+        """The crew without the workers that would have nothing to do; a single task is done here."""
+        return replace(self, workers=max(1, min(self.workers, tasks)))
+
+    def threads(self, tasks: int) -> int:
+        """How many threads each of `tasks` may use, so that no core is idle and none is asked for twice.
+
+        One where somebody else's executor does the work: it knows its machines.
+        """
+        return 1 if self.executor else max(1, _cores() // max(1, min(self.workers, tasks)))
+
     def do(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[tuple[Task, Result | Failure]]:
         """Each task with its result or failure, in the order they are finished."""
         if self.executor is not None:
@@ -57,6 +68,13 @@ class Crew:
         else:
             for task in tasks:
                 yield task, _tried(work, task)
+
+
+def _cores() -> int:
+    """Cores this process may use: OMP_NUM_THREADS where it is set, else those the system lets it have."""
+    if (told := os.environ.get("OMP_NUM_THREADS", "")).isdigit() and int(told) > 0:
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -13,13 +13,14 @@ from maskwright.io.classes import Classes
 from maskwright.io.masks import read_mask, write_mask
 from maskwright.io.samples import find_samples
 from maskwright.pipelines import in_pieces
-from maskwright.pipelines.chains import make
+from maskwright.pipelines.chains import Predicted, at_trained_size, make
 from maskwright.pipelines.commands import label, predict, refine, train
 from maskwright.pipelines.explain import replay
 from maskwright.pipelines.making import Chain, Part, make_mask
 from maskwright.pipelines.recipe import MethodCall
 from maskwright.pipelines.tasks import TaskMaker
-from maskwright.types import Grid, Mask
+from maskwright.pipelines.workers import Crew
+from maskwright.types import Grid, Image, Mask
 
 rasterio = pytest.importorskip("rasterio", reason="the geo extra is not installed")
 GRID = Grid(300, 700, (0.5, 0.0, 1000.0, 0.0, -0.5, 5000.0), "EPSG:32740")
@@ -118,3 +119,41 @@ def test_a_model_is_led_over_a_big_one(survey: Path, monkeypatch: pytest.MonkeyP
     assert np.array_equal(mask.class_ids, whole.class_ids)
     assert np.array_equal(mask.confidence, whole.confidence)
     assert np.all(mask.class_ids[-40:, -50:] == 255)
+
+
+def test_a_picture_of_other_pixels_is_shown_at_the_size_the_model_knows(survey: Path) -> None:
+    from maskwright.io.images import read_image
+
+    seen = []
+
+    class Metric:
+        class_names = ("dark", "bright")
+        pixel_m = 0.5
+
+        def __call__(self, pixels: np.ndarray) -> np.ndarray:
+            seen.append(pixels.shape)
+            bright = (pixels[..., 0] > 120).astype(np.float32)
+            return np.stack([1 - bright, bright], axis=1)
+
+    image = read_image(survey / "pics" / "map.tif")
+    same = Predicted(Metric(), window=64, overlap=8)(image, (), ())
+    finer = Grid(600, 1400, (0.25, 0.0, 1000.0, 0.0, -0.25, 5000.0), "EPSG:32740")
+    twice = Image(np.asarray(image.pixels).repeat(2, 0).repeat(2, 1), finer)
+    count = len(seen)
+    mask = Predicted(Metric(), window=64, overlap=8)(twice, (), ())
+    assert len(seen) == 2 * count, "as many windows as for the picture of the known pixel size"
+    inner = (mask.class_ids[::2, ::2] == same.class_ids)[np.asarray(image.valid)]
+    assert inner.mean() > 0.995
+    assert mask.grid == finer
+    near = Image(twice.pixels, Grid(600, 1400, (0.505, 0, 0, 0, -0.505, 0), "EPSG:32740"))
+    assert at_trained_size(near, 0.5) is near
+    assert at_trained_size(Image(twice.pixels), 0.5).grid == Grid(600, 1400)
+
+
+@pytest.mark.parametrize(("workers", "tasks", "threads"), [(1, 1, 4), (1, 9, 4), (2, 9, 2), (2, 1, 4), (9, 9, 1)])
+def test_cores_are_shared_by_the_tasks_at_work(
+    workers: int, tasks: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert Crew(workers).threads(tasks) == threads
+    assert Crew(workers).for_tasks(tasks).workers == min(workers, tasks)

@@ -1,0 +1,182 @@
+"""A big GeoTIFF predicted piece by piece: speed beside the model alone and a plain loop, and the memory of the whole.
+
+    python -m benchmarks.predict_big [--size 4096] [--model FOLDER] [--out FOLDER] [--json FILE]
+
+The model is the default network with fixed random weights unless a folder is given: speed does not depend on what was
+learned. All figures are picture pixels per second for the same windows, so the pixels neighbours share are paid for
+by everyone:
+
+- `model alone`: batches of the picture's own windows, read before, called side by side as `predict` does;
+- `plain loop`: open with rasterio, read a window, call the model on it, take the best class, write it; the model runs
+  with torch's own threads;
+- `plain loop, 1 thread`: the same with torch in one thread, which is faster on a busy machine;
+- `predict`: the command from file to file: mask, confidence, story and both COGs with their overviews.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import machine
+
+WINDOW, OVERLAP, BATCH = 512, 64, 4
+CLASSES = ("", "branching", "tabular", "massive", "other", "sand")
+
+
+def make_picture(path: Path, size: int) -> None:
+    """A picture of noise on slow waves, 5 cm pixels, with a corner without data."""
+    from maskwright.arrays.windows import split
+    from maskwright.io.rasters import RasterWriter
+    from maskwright.types import Grid
+
+    grid = Grid(size, size, (0.05, 0.0, 320000.0, 0.0, -0.05, 7660000.0), "EPSG:32740")
+    noise = np.random.default_rng(0).integers(0, 60, (512, 512, 3), dtype=np.uint8)
+    with RasterWriter(path, grid, bands=3, nodata=0, cog=False) as writer:
+        for window in split(grid.window, 512):
+            rows, cols = np.mgrid[window.top : window.bottom, window.left : window.right]
+            waves = 90 + 60 * np.sin(rows / 90) * np.cos(cols / 70)
+            pixels = noise[: window.height, : window.width] + waves.astype(np.uint8)[..., None]
+            pixels[rows + cols < size // 8] = 0
+            writer.write(window, pixels)
+
+
+def make_model(folder: Path) -> None:
+    """The default network with random weights, and statistics of the picture."""
+    import torch
+
+    from maskwright.models.networks import new_network
+    from maskwright.models.weights import ModelRecord, write_model
+
+    torch.manual_seed(0)
+    made = new_network("unet", 3, len(CLASSES) - 1)
+    record = ModelRecord(made.architecture, CLASSES, (120.0,) * 3, (40.0,) * 3, pixel_m=0.05)
+    write_model(folder, record, made.network.state_dict())
+
+
+def model_alone(model: Path, picture: Path) -> float:
+    """Picture pixels per second of nothing but calls of the model."""
+    from maskwright.io.rasters import open_raster
+    from maskwright.models.weights import read_model
+
+    image, segmenter = open_raster(picture), read_model(model)
+    middle = image.grid.height // 2
+    tile = np.asarray(image.pixels[middle : middle + WINDOW, middle : middle + WINDOW])
+    batch, calls, threads = np.stack([tile] * BATCH), 24, len(os.sched_getaffinity(0))
+    segmenter(batch)
+    with segmenter.one_thread(), ThreadPoolExecutor(threads) as pool:
+        start = time.perf_counter()
+        list(pool.map(segmenter, [batch] * calls))
+        seconds = time.perf_counter() - start
+    return calls * BATCH * (WINDOW - OVERLAP) ** 2 / seconds
+
+
+def plain_loop(model: Path, picture: Path, out: Path, threads: int | None = None) -> float:
+    """What anybody would write first: one window after the other, the last one to write wins."""
+    import rasterio
+    import torch
+    from rasterio.windows import Window
+
+    from maskwright.models.weights import read_model
+
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    segmenter = read_model(model)
+    start = time.perf_counter()
+    with rasterio.open(picture) as source:
+        profile = source.profile | {"count": 1, "nodata": 255, "compress": "deflate"}
+        size = source.height
+        with rasterio.open(out, "w", **profile) as target:
+            starts = [*range(0, size - WINDOW, WINDOW - OVERLAP), size - WINDOW]
+            for top in starts:
+                for left in starts:
+                    window = Window(left, top, WINDOW, WINDOW)
+                    scores = segmenter(source.read(window=window).transpose(1, 2, 0)[None])
+                    target.write(scores[0].argmax(axis=0).astype(np.uint8), 1, window=window)
+    return size * size / (time.perf_counter() - start)
+
+
+def ours(model: Path, picture: Path, out: Path, workers: int = 1) -> float:
+    from maskwright.io.images import picture_size
+    from maskwright.pipelines.commands import predict
+
+    start = time.perf_counter()
+    outcome = predict(model, picture, out=out, window=WINDOW, overlap=OVERLAP, batch=BATCH, workers=workers)
+    seconds = time.perf_counter() - start
+    if outcome.failed:
+        raise SystemExit(str(outcome.failed))
+    height, width = picture_size(picture)
+    return height * width / seconds
+
+
+def alone(work: Callable[..., float], *arguments: Any) -> dict[str, Any]:
+    """Speed and peak memory of a piece of work in a process of its own, its own workers counted too."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_told, args=(sender, work, arguments))
+    process.start()
+    told: dict[str, Any] = receiver.recv()
+    process.join()
+    return told
+
+
+def _told(sender: Any, work: Callable[..., float], arguments: tuple[Any, ...]) -> None:
+    speed = work(*arguments)
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    load = round(os.getloadavg()[0], 1)
+    sender.send({"mpx_per_s": round(speed / 1e6, 2), "peak_mb": round(sum(peaks) * 1024 / 1e6), "load": load})
+
+
+def digest(folder: Path, name: str) -> str:
+    """One hash of a mask and its confidence."""
+    files = (folder / f"{name}.tif", folder / f"{name}.confidence.tif")
+    return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:16]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.predict_big", description=__doc__.split("\n")[0])
+    parser.add_argument("--size", type=int, default=4096, metavar="PX", help="side of the picture (4096)")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a trained model instead of random weights")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where pictures and masks go")
+    parser.add_argument("--only-ours", action="store_true", help="leave the plain loops out: they take their time")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    out = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    picture, model = out / "map.tif", arguments.model or out / "model"
+    if not picture.exists():
+        make_picture(picture, arguments.size)
+    if arguments.model is None:
+        make_model(model)
+    cases: dict[str, tuple[Any, ...]] = {"model alone": (model_alone, model, picture)}
+    if not arguments.only_ours:
+        cases["plain loop"] = (plain_loop, model, picture, out / "plain.tif")
+        cases["plain loop, 1 thread"] = (plain_loop, model, picture, out / "plain.tif", 1)
+    cases["predict"] = (ours, model, picture, out / "one")
+    cases["predict, 2 workers"] = (ours, model, picture, out / "two", 2)
+    cases["model alone, again"] = (model_alone, model, picture)
+    rows = {}
+    for name, case in cases.items():
+        rows[name] = alone(*case)
+        print(f"{name:<24}{rows[name]}", file=sys.stderr, flush=True)
+    same = digest(out / "one", "map") == digest(out / "two", "map")
+    result = {"size": arguments.size, "rows": rows, "same_for_1_and_2_workers": same, "machine": machine()}
+    print(json.dumps(result, indent=1))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
