@@ -230,9 +230,9 @@ def _all_colours() -> tuple[tuple[int, int, int], ...]:
     """255 colours: the first eight, then greedily the candidate farthest from all taken."""
     steps = np.linspace(0, 255, 11).round().astype(np.uint8)
     candidates = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    places = _perceptual(candidates)
+    places = perceptual(candidates)
     colours = list(FIRST_COLOURS)
-    taken = _perceptual(np.array([*colours, (0, 0, 0), (255, 255, 255)], np.uint8))
+    taken = perceptual(np.array([*colours, (0, 0, 0), (255, 255, 255)], np.uint8))
     nearest = np.linalg.norm(places[:, None] - taken, axis=2).min(axis=1)
     while len(colours) < 255:
         best = int(np.argmax(nearest))
@@ -241,8 +241,8 @@ def _all_colours() -> tuple[tuple[int, int, int], ...]:
     return tuple(colours)
 
 
-def _perceptual(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """sRGB colours (n, 3) in Oklab (Ottosson 2020), where distance is about what eyes see."""
+def perceptual(colours: NDArray[Any]) -> NDArray[np.float64]:
+    """sRGB colours (..., 3) of 0..255 in Oklab (Ottosson 2020), where distance is about what eyes see."""
     share = colours / 255
     light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     cones = light @ np.array(
