@@ -30,6 +30,7 @@ METHODS: dict[str, str] = {
     "nearest_point": "maskwright.methods.nearest_point:NearestPoint",
     "geodesic_point": "maskwright.methods.geodesic_point:GeodesicPoint",
     "random_walk": "maskwright.methods.random_walk:RandomWalk",
+    "keypoint_parts": "maskwright.methods.keypoint_parts:KeypointParts",
     "coarse_mask": "maskwright.methods.coarse_mask:CoarseMask",
     "fill_holes": "maskwright.methods.fill_holes:FillHoles",
     "smooth": "maskwright.methods.smooth:Smooth",

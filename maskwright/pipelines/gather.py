@@ -10,6 +10,7 @@ from maskwright.errors import EmptyResultError, InputError
 from maskwright.io.classes import Classes
 from maskwright.io.hints import hint_kind
 from maskwright.io.samples import find_samples
+from maskwright.methods import catalogue
 from maskwright.pipelines.fingerprints import content_hash, path_hash
 from maskwright.pipelines.ledger import Input
 from maskwright.pipelines.recipe import HintSource, Recipe
@@ -37,6 +38,8 @@ def gather(recipe: Recipe) -> Collection:
     samples, classes = find_samples(
         recipe.images, hints=paths, classes=recipe.classes, masks=recipe.masks, sites=recipe.sites
     )
+    if recipe.classes is None:
+        classes = _own_classes(recipe) or classes
     files = tuple(Input(path.name, path_hash(path) or "", path) for path in paths)
     said: dict[str, list[dict[str, Any]]] = {each.name: [] for each in samples}
     for file in files:
@@ -46,6 +49,15 @@ def gather(recipe: Recipe) -> Collection:
                 share = {"of_this_picture": share_of(each), "path": file.path, "sha256": file.sha256}
                 said[each.name].append(share)
     return _split(recipe, samples, classes, said, files)
+
+
+def _own_classes(recipe: Recipe) -> Classes | None:
+    """The classes of a labeler that brings its own, such as the parts of a body."""
+    for call in recipe.label:
+        if hasattr(catalogue.find_method(call.method), "own_classes"):
+            classes: Classes = catalogue.make_method(call.method, call.settings).own_classes
+            return classes
+    return None
 
 
 def _check_kinds(sources: Sequence[HintSource]) -> None:

@@ -150,9 +150,9 @@ def _label(
     inputs: Mapping[str, Any],
     watch: _Watch,
 ) -> Mask | Instances:
-    hints = known_hints(sample, classes) if chain.needs_hints else ()
     masks = []
     for part in chain.labelers:
+        hints = known_hints(sample, hint_classes(part.method, classes)) if chain.needs_hints else ()
         said = label_image(part.method, image, hints, classes.names, sample.piece)
         masks.append(told(part, inputs, (), said))
         watch.note(part.name)
@@ -163,9 +163,18 @@ def _label(
     return mask
 
 
-def known_hints(sample: Sample, classes: Classes) -> tuple[Hint, ...]:
-    """All that is known about a picture: the small hints it carries, and the masks that lie on disk."""
-    return (*sample.hints, *(read_mask_in(path, classes) for path in sample.mask_paths))
+def known_hints(sample: Sample, classes: Classes | None) -> tuple[Hint, ...]:
+    """All that is known about a picture: the small hints it carries, and the masks that lie on disk.
+
+    Masks are read in the ids of `classes`; without, each keeps its own.
+    """
+    masks = (read_mask(path) if classes is None else read_mask_in(path, classes) for path in sample.mask_paths)
+    return (*sample.hints, *masks)
+
+
+def hint_classes(method: Any, classes: Classes) -> Classes | None:
+    """The classes in which a labeler wants masks among its hints: none of ours if it makes classes of its own."""
+    return None if hasattr(method, "own_classes") else classes
 
 
 def _start(sample: Sample, image: Image, classes: Classes) -> Mask:
@@ -232,7 +241,7 @@ def _write(task: MaskTask, image: Image, said: Mask | Instances) -> Path:
 
 def _write_pieces(task: MaskTask, part: Part, image: Image, needs_hints: bool) -> Path:
     path, classes = _path(task, image), Classes(task.class_names, task.colors)
-    hints = known_hints(task.sample, classes) if needs_hints else ()
+    hints = known_hints(task.sample, hint_classes(part.method, classes)) if needs_hints else ()
     extent = task.sample.piece or image.grid.window
     grid = image.grid.crop(extent)
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from maskwright.arrays.windows import Window
 from maskwright.errors import InputError, MaskwrightError
+from maskwright.io.classes import Classes
 from maskwright.io.coco import write_instances
 from maskwright.io.images import read_image
-from maskwright.io.masks import MaskFolder, read_mask, read_mask_in, read_story, story_path, write_mask
+from maskwright.io.masks import MaskFolder, read_mask, read_story, story_path, write_mask
 from maskwright.io.samples import find_samples
 from maskwright.io.stories import Story
 from maskwright.methods import catalogue
@@ -23,7 +24,7 @@ from maskwright.pipelines.gather import share_of
 from maskwright.pipelines.in_pieces import label_image
 from maskwright.pipelines.learning import read_stored
 from maskwright.pipelines.ledger import LedgerView, file_hash, find_ledger
-from maskwright.pipelines.making import Part, files_of, flat, fused, objects_path, told
+from maskwright.pipelines.making import Part, files_of, flat, fused, hint_classes, known_hints, objects_path, told
 from maskwright.pipelines.recipe import Fuse
 from maskwright.types import Hint, Image, Instances, Mask, Sample, Step
 
@@ -152,8 +153,8 @@ class _Player:
             masks[-1:] = [self._refined(step, masks)]
 
     def _labelled(self, step: Step) -> Mask | Instances:
-        hints, said = self._hints(step)
         method = catalogue.make_method(step.name, step.settings)
+        hints, said = self._hints(step, hint_classes(method, self.story.classes))
         result = label_image(method, self.image, hints, self.story.classes.names, self.piece)
         return told(Part(step.name, method), {"hints": said} if said else {}, (), result)
 
@@ -181,7 +182,7 @@ class _Player:
         path, _ = self._found(before["path"], before["sha256"])
         return read_mask(path, grid=self.part.grid)
 
-    def _hints(self, step: Step) -> tuple[tuple[Hint, ...], list[dict[str, Any]]]:
+    def _hints(self, step: Step, classes: Classes | None) -> tuple[tuple[Hint, ...], list[dict[str, Any]]]:
         hints: list[Hint] = []
         said: list[dict[str, Any]] = []
         for each in step.inputs.get("hints", ()):
@@ -190,7 +191,7 @@ class _Player:
             share = share_of(sample)
             if share != each["of_this_picture"]:
                 self._differs(f"{each['path']}, what it says about this picture", each["of_this_picture"], share)
-            hints += [*sample.hints, *(read_mask_in(mask, self.story.classes) for mask in sample.mask_paths)]
+            hints += known_hints(sample, classes)
             said.append({**each, "sha256": sha256, "of_this_picture": share})
         return tuple(hints), said
 

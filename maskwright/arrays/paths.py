@@ -1,0 +1,379 @@
+"""Shortest ways inside a region: which label is nearest by them, and the middle of a way between two places.
+
+A step to a neighbour costs 1, a diagonal one sqrt(2); ways never leave the region. Lengths are counted in whole
+steps of 1/16384 pixel, so that a picture and its mirror image, and the compiled and the plain path, agree to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maskwright.arrays.compiled import HAS_NUMBA, compiled
+
+PER_PIXEL = 1 << 14
+STRAIGHT, SLANTED = PER_PIXEL, round(math.sqrt(2) * PER_PIXEL)
+_LABEL_BITS = 15
+_NO_KEY = 1 << 61
+_CORE = np.s_[1:-1, 1:-1]
+_PLACES = 256
+_AROUND = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
+
+
+class Nearest(NamedTuple):
+    """The nearest label of every pixel (int16, -1 for none), how far it is and how far the next other label is.
+
+    Distances are float32 in pixels, inf where there is nothing.
+    """
+
+    labels: NDArray[np.int16]
+    distance: NDArray[np.float32]
+    rival: NDArray[np.float32]
+
+
+class Starts(NamedTuple):
+    """Pixels of a region where ways begin: flat index, label, and length of the way before it (int32)."""
+
+    pixels: NDArray[np.int64]
+    labels: NDArray[np.int16]
+    lengths: NDArray[np.int32]
+
+
+def place_on_grid(places: ArrayLike) -> NDArray[np.float64]:
+    """Places rounded to 1/256 pixel, halves to the even step: mirrored places stay mirrored to the bit.
+
+    >>> place_on_grid([10.3, 2.001]).tolist()
+    [10.30078125, 2.0]
+    """
+    return np.asarray(np.rint(np.asarray(places, np.float64) * _PLACES) / _PLACES, np.float64)
+
+
+def starts_of(
+    region: NDArray[np.bool_], rows: ArrayLike, cols: ArrayLike, labels: ArrayLike, *, reach: float | ArrayLike = 0.0
+) -> tuple[Starts, NDArray[np.float64]]:
+    """Where ways to some places begin inside a region (height, width), and how far outside each place lies.
+
+    A place between pixels begins on those around it that belong to the region, each at its distance. A place outside
+    begins on the nearest pixel of the region, on all that are equally near, unless none is nearer than its `reach`.
+    Gives the starts and, per place, 0 inside, the distance of the nearest pixel outside, inf where it has no start.
+
+    >>> starts, outside = starts_of(np.array([[False, True, True]]), [0, 0], [0, 1.5], [3, 4], reach=1)
+    >>> starts.pixels.tolist(), starts.labels.tolist(), (starts.lengths / PER_PIXEL).tolist(), outside.tolist()
+    ([1, 1, 2], [3, 4, 4], [1.0, 0.5, 0.5], [1.0, 0.0])
+    """
+    rows, cols = place_on_grid(rows), place_on_grid(cols)
+    reaches = np.broadcast_to(np.asarray(reach, np.float64), rows.shape)
+    found: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+    outside = np.full(rows.shape, np.inf)
+    for index, (row, col, most) in enumerate(zip(rows, cols, reaches, strict=True)):
+        pixels, away = _around(region, float(row), float(col), 0.0)
+        if len(pixels):
+            outside[index] = 0.0
+        else:
+            pixels, away = _around(region, float(row), float(col), float(most))
+            nearest = away == away.min(initial=np.inf)
+            pixels, away = pixels[nearest], away[nearest]
+            if len(pixels):
+                outside[index] = away[0]
+        found.append((pixels, away))
+    kept = np.repeat(np.asarray(labels, np.int16), [len(each) for each, _ in found])
+    pixels = np.concatenate([each for each, _ in found]) if found else np.zeros(0, np.int64)
+    away = np.concatenate([each for _, each in found]) if found else np.zeros(0)
+    return Starts(pixels, kept, np.rint(away * PER_PIXEL).astype(np.int32)), outside
+
+
+def _around(
+    region: NDArray[np.bool_], row: float, col: float, reach: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The region's pixels around a place (reach 0: those it lies between), flat, and how far they are."""
+    height, width = region.shape
+    top, bottom = max(0, math.floor(row - reach)), min(height, math.ceil(row + reach) + 1)
+    left, right = max(0, math.floor(col - reach)), min(width, math.ceil(col + reach) + 1)
+    if top >= bottom or left >= right:
+        return np.zeros(0, np.int64), np.zeros(0)
+    down, across = np.nonzero(region[top:bottom, left:right])
+    down, across = down + top, across + left
+    away = np.sqrt((down - row) ** 2 + (across - col) ** 2)
+    kept = np.flatnonzero(away <= reach) if reach else np.arange(len(away))
+    return (down * width + across)[kept], away[kept]
+
+
+def nearest_inside(region: NDArray[np.bool_], starts: Starts) -> Nearest:
+    """The nearest label by ways inside a region (height, width), its distance and that of the next other label.
+
+    Of equally near labels the lowest counts, and the rival is as far as the nearest: that is how ties are seen.
+
+    >>> region = np.array([[True, True, True, False, True]])
+    >>> starts = Starts(np.array([0, 2]), np.array([1, 0], np.int16), np.zeros(2, np.int32))
+    >>> nearest = nearest_inside(region, starts)
+    >>> nearest.labels, nearest.distance, nearest.rival
+    (array([[ 1,  0,  0, -1, -1]], dtype=int16), array([[ 0.,  1.,  0., inf, inf]], dtype=float32),
+     array([[ 2.,  1.,  2., inf, inf]], dtype=float32))
+    """
+    if region.ndim != 2 or region.dtype != np.bool_:
+        raise ValueError(f"a region is bool (height, width); got {region.dtype} {region.shape}")
+    keys, starts = _keys(region, starts)
+    mine = (keys & ((1 << _LABEL_BITS) - 1)).astype(np.int16)
+    mine[keys >= _NO_KEY] = -1
+    rivals = _rivals(keys, mine, starts)
+    return Nearest(mine[_CORE].copy(), _pixels(keys[_CORE]), _pixels(rivals[_CORE]))
+
+
+def _keys(region: NDArray[np.bool_], starts: Starts) -> tuple[NDArray[np.int64], Starts]:
+    """Framed (length, label) of the nearest start as one number, and the starts as places in the frame."""
+    inside = np.pad(region, 1)
+    kept = region.ravel()[starts.pixels]
+    pixels, labels, lengths = starts.pixels[kept], starts.labels[kept], starts.lengths[kept]
+    rows, cols = np.divmod(pixels, region.shape[1])
+    framed = Starts((rows + 1) * inside.shape[1] + cols + 1, labels, lengths)
+    keys = np.full(inside.shape, _NO_KEY)
+    np.minimum.at(keys.ravel(), framed.pixels, (lengths.astype(np.int64) << _LABEL_BITS) | labels)
+    _spread(keys, inside.view(np.int8) - np.int8(1))
+    return keys, framed
+
+
+def _rivals(keys: NDArray[np.int64], mine: NDArray[np.int16], starts: Starts) -> NDArray[np.int64]:
+    """Lengths to the next other label: ways lead through the cell of the nearest one and then leave it for good."""
+    rivals = np.full(keys.shape, _NO_KEY)
+    (_leave if HAS_NUMBA else _leave_plainly)(rivals, keys, mine, STRAIGHT << _LABEL_BITS, SLANTED << _LABEL_BITS)
+    beaten = starts.labels != mine.ravel()[starts.pixels]
+    lengths = starts.lengths[beaten].astype(np.int64)
+    np.minimum.at(rivals.ravel(), starts.pixels[beaten], lengths << _LABEL_BITS)
+    _spread(rivals, mine)
+    return rivals
+
+
+def ways_from(region: NDArray[np.bool_], starts: Starts) -> NDArray[np.float64]:
+    """How long the shortest way inside a region (height, width) is from a start to every pixel; inf where none leads.
+
+    >>> region = np.array([[True, True, False], [False, False, True]])
+    >>> ways_from(region, starts_of(region, [0], [0], [0])[0]).round(3)
+    array([[0.   , 1.   ,   inf],
+           [  inf,   inf, 2.414]])
+    """
+    lengths = _lengths_from(region, starts)
+    return np.where(lengths < _NO_KEY >> _LABEL_BITS, lengths / PER_PIXEL, np.inf)
+
+
+def middle_way(region: NDArray[np.bool_], start: ArrayLike, goal: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
+    """Places (n, 2) at `shares` (0..1, counted from the start) of the shortest way between two places of a region.
+
+    Where several ways are equally short, their middle; where that lies outside the region, the pixel of a way that is
+    nearest to it. A start or goal outside the region, or two that no way connects, give no places (0, 2).
+
+    >>> middle_way(np.ones((3, 9), bool), (1, 0), (1, 8), [0.25, 0.5]).tolist()
+    [[1.0, 2.0], [1.0, 4.0]]
+    """
+    first, last, shares = place_on_grid(start), place_on_grid(goal), np.asarray(shares, np.float64)
+    if not all(len(starts_of(region, [row], [col], [0])[0].pixels) for row, col in (first, last)):
+        return np.zeros((0, 2))
+    longest = 1.2 * math.dist(first, last) + 4
+    while True:
+        window = _ellipse(region.shape, first, last, longest)
+        origin = np.array(window[:2])
+        part = region[window[0] : window[2], window[1] : window[3]]
+        length, places = _way_in(part, first - origin, last - origin, shares)
+        if length <= longest or window == (0, 0, *region.shape):
+            return np.asarray(places + origin, np.float64)
+        longest = min(length, 2 * longest)
+
+
+def _ellipse(
+    shape: tuple[int, ...], start: NDArray[np.float64], goal: NDArray[np.float64], longest: float
+) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right of all places on ways of at most this length; no such way can leave them."""
+    (a, b), (c, d) = start, goal
+    rest = math.sqrt(longest**2 - math.dist(start, goal) ** 2) / 2
+    high, wide = math.hypot((a - c) / 2, rest), math.hypot((b - d) / 2, rest)
+    top, left = math.floor((a + c) / 2 - high) - 1, math.floor((b + d) / 2 - wide) - 1
+    bottom, right = math.ceil((a + c) / 2 + high) + 2, math.ceil((b + d) / 2 + wide) + 2
+    return max(top, 0), max(left, 0), min(bottom, shape[0]), min(right, shape[1])
+
+
+def _way_in(
+    region: NDArray[np.bool_], start: NDArray[np.float64], goal: NDArray[np.float64], shares: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """How long the shortest way is, in pixels, and its places; inf and none where there is no way."""
+    ends = [starts_of(region, [row], [col], [0])[0] for row, col in (start, goal)]
+    there, back = (_lengths_from(region, each) for each in ends)
+    total = int((there.ravel()[ends[1].pixels] + ends[1].lengths).min())
+    if total >= _NO_KEY >> _LABEL_BITS:
+        return math.inf, np.zeros((0, 2))
+    rows, cols = np.nonzero(there + back == total)
+    along = there[rows, cols]
+    places = [_middle(region, rows, cols, np.abs(along - share * total)) for share in shares]
+    return total / PER_PIXEL, np.array(places).reshape(-1, 2)
+
+
+def _middle(
+    region: NDArray[np.bool_], rows: NDArray[np.intp], cols: NDArray[np.intp], off: NDArray[np.float64]
+) -> tuple[float, float]:
+    """The mean of the pixels of ways that are nearest to a share of the way."""
+    here = off <= max(off.min(), STRAIGHT / 2)
+    rows, cols = rows[here], cols[here]
+    row, col = place_on_grid([rows.sum() / len(rows), cols.sum() / len(cols)])
+    if region[math.floor(row) : math.ceil(row) + 1, math.floor(col) : math.ceil(col) + 1].any():
+        return float(row), float(col)
+    away = (rows - row) ** 2 + (cols - col) ** 2
+    best = away == away.min()
+    return float(rows[best].mean()), float(cols[best].mean())
+
+
+@compiled
+def _leave(rivals: Any, keys: Any, mine: Any, straight: int, slanted: int) -> None:  # pragma: no cover - compiled
+    """Give each pixel the least way that begins with a step into another cell; in place."""
+    height, width = keys.shape
+    for row in range(1, height - 1):
+        for col in range(1, width - 1):
+            cell = mine[row, col]
+            if cell < 0:
+                continue
+            least = rivals[row, col]
+            for down in range(-1, 2):
+                for across in range(-1, 2):
+                    other = mine[row + down, col + across]
+                    if other >= 0 and other != cell:
+                        step = slanted if down != 0 and across != 0 else straight
+                        least = min(least, keys[row + down, col + across] + step)
+            rivals[row, col] = least
+
+
+def _leave_plainly(
+    rivals: NDArray[np.int64], keys: NDArray[np.int64], mine: NDArray[np.int16], straight: int, slanted: int
+) -> None:
+    for down, across in _AROUND:
+        there = np.roll(keys, (down, across), (0, 1)) + (slanted if down and across else straight)
+        other = np.roll(mine, (down, across), (0, 1))
+        np.copyto(rivals, np.minimum(rivals, there), where=(mine >= 0) & (other >= 0) & (mine != other))
+
+
+def _lengths_from(region: NDArray[np.bool_], starts: Starts) -> NDArray[np.int64]:
+    keys, _ = _keys(region, starts)
+    return keys[_CORE] >> _LABEL_BITS
+
+
+def _pixels(keys: NDArray[np.int64]) -> NDArray[np.float32]:
+    pixels = (keys >> _LABEL_BITS).astype(np.float32)
+    pixels *= np.float32(1 / PER_PIXEL)
+    pixels[keys >= _NO_KEY] = np.inf
+    return pixels
+
+
+def _step(down: int, across: int) -> int:
+    return SLANTED if down and across else STRAIGHT
+
+
+def _spread(keys: NDArray[np.int64], cells: NDArray[Any]) -> None:
+    """Hand the least key plus step on between neighbours of one cell until nothing changes; in place.
+
+    Both arrays are framed; cell -1 takes no part.
+    """
+    if HAS_NUMBA:
+        _sweep_until_still(keys, cells, STRAIGHT << _LABEL_BITS, SLANTED << _LABEL_BITS)
+        return
+    before = None
+    while before is None or not np.array_equal(before, keys):
+        before = keys.copy()
+        for down, across in _AROUND:
+            there = np.roll(keys, (down, across), (0, 1)) + (_step(down, across) << _LABEL_BITS)
+            same = (cells >= 0) & (np.roll(cells, (down, across), (0, 1)) == cells)
+            np.copyto(keys, np.minimum(keys, there), where=same & (there < _NO_KEY))
+
+
+@compiled
+def _sweep_until_still(keys: Any, cells: Any, straight: int, slanted: int) -> None:  # pragma: no cover - compiled
+    """Down and up again over the rows that changed, or whose neighbours did, until a sweep changes nothing."""
+    height = len(keys)
+    before_that = np.ones(height, np.bool_)
+    number = 0
+    while number < 2 or before_that.any():
+        now = np.zeros(height, np.bool_)
+        for n in range(1, height - 1):
+            row = height - 1 - n if number % 2 else n
+            before = row + 1 if number % 2 else row - 1
+            if before_that[row] or before_that[before] or now[before]:
+                now[row] = _relax_row(keys, cells, row, before, straight, slanted)
+        if number:
+            before_that = now
+        number += 1
+
+
+@compiled
+def _relax_row(
+    keys: Any, cells: Any, row: int, before: int, straight: int, slanted: int
+) -> bool:  # pragma: no cover - compiled
+    """Take what the row before and then the neighbours in the row can give; whether anything became less."""
+    width = keys.shape[1]
+    here, mine, there, other = keys[row], cells[row], keys[before], cells[before]
+    is_less = False
+    for col in range(1, width - 1):
+        cell, old = mine[col], here[col]
+        least = old
+        least = min(least, there[col] + straight if other[col] == cell else least)
+        least = min(least, there[col - 1] + slanted if other[col - 1] == cell else least)
+        least = min(least, there[col + 1] + slanted if other[col + 1] == cell else least)
+        least = least if cell >= 0 else old
+        is_less |= least < old
+        here[col] = least
+    for col in range(2, width - 1):
+        way = here[col - 1] + straight
+        if way < here[col] and mine[col] == mine[col - 1] and mine[col] >= 0:
+            here[col] = way
+            is_less = True
+    for col in range(width - 3, 0, -1):
+        way = here[col + 1] + straight
+        if way < here[col] and mine[col] == mine[col + 1] and mine[col] >= 0:
+            here[col] = way
+            is_less = True
+    return is_less
+
+
+def route(region: NDArray[np.bool_], start: tuple[int, int], goal: tuple[int, int]) -> NDArray[np.int64]:
+    """The pixels (n, 2), row and column, of a shortest way inside a region from one pixel to another, both included.
+
+    Of equally short ways the one whose steps come first in the order right, left, down, up, then slanted, is given.
+    No way, or an end outside the region, gives no pixels.
+
+    >>> route(np.array([[True, False, True], [True, True, True]]), (0, 0), (0, 2)).tolist()
+    [[0, 0], [1, 1], [0, 2]]
+    """
+    first, last = np.array(start, np.float64), np.array(goal, np.float64)
+    longest = 1.2 * math.dist(first, last) + 4
+    while True:
+        window = _ellipse(region.shape, first, last, longest)
+        origin = np.array(window[:2], np.int64)
+        part = region[window[0] : window[2], window[1] : window[3]]
+        way, length = _route_in(part, np.array(start) - origin, np.array(goal) - origin)
+        if length <= longest or window == (0, 0, *region.shape):
+            return np.asarray(way + origin, np.int64)
+        longest = min(length, 2 * longest)
+
+
+def _route_in(
+    region: NDArray[np.bool_], start: NDArray[np.int64], goal: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], float]:
+    """A way and its length in pixels; nothing and inf where there is none."""
+    nothing = np.zeros((0, 2), np.int64)
+    ends_inside = all((end >= 0).all() and (end < region.shape).all() and region[tuple(end)] for end in (start, goal))
+    if not ends_inside:
+        return nothing, math.inf
+    flat = int(goal[0] * region.shape[1] + goal[1])
+    starts = Starts(np.array([flat]), np.zeros(1, np.int16), np.zeros(1, np.int32))
+    lengths = np.pad(_lengths_from(region, starts), 1, constant_values=_NO_KEY)
+    here = (int(start[0]) + 1, int(start[1]) + 1)
+    total = int(lengths[here])
+    if total >= _NO_KEY >> _LABEL_BITS:
+        return nothing, math.inf
+    way = [here]
+    while lengths[here]:
+        left = int(lengths[here])
+        here = next(
+            place
+            for down, across in _AROUND
+            if lengths[place := (here[0] + down, here[1] + across)] + _step(down, across) == left
+        )
+        way.append(here)
+    return np.array(way, np.int64) - 1, total / PER_PIXEL
