@@ -321,7 +321,53 @@ class Tags:
             raise ValueError(f"{sorted(both)} cannot be both present and absent")
 
 
-Hint = Points | Keypoints | Tags | Mask | Instances
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """Frames taken along a way, in the order taken: where each was, and how sure a classifier is of each class in it.
+
+    `latitude` and `longitude` are degrees of WGS 84, float64 (frames,); `scores` float32 (frames, classes) in [0, 1]
+    for `class_names`, nan where a class was not looked at. `attitudes` float64 (frames, 4), where the camera looked
+    from: track (degrees clockwise from north), pitch, roll (degrees) and altitude (metres above the ground).
+    """
+
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+    scores: NDArray[np.float32]
+    class_names: tuple[str, ...]
+    attitudes: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.latitude)
+        shapes = self.latitude.shape, self.longitude.shape, self.scores.shape
+        if shapes != ((count,), (count,), (count, len(self.class_names))):
+            raise ValueError(f"{len(self.class_names)} classes need places (n,) and scores (n, classes); got {shapes}")
+        if self.attitudes is not None and self.attitudes.shape != (count, 4):
+            raise ValueError(f"{count} frames need attitudes of shape ({count}, 4); got {self.attitudes.shape}")
+
+    def __len__(self) -> int:
+        return len(self.latitude)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMap:
+    """How sure somebody is of each class on a grid of their own: float32 (classes, height, width) in [0, 1].
+
+    nan means that a class was not looked at there. The rasters that another sensor made, one per class, are one map.
+    """
+
+    scores: NDArray[np.float32]
+    class_names: tuple[str, ...]
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        if self.scores.shape != (len(self.class_names), *self.grid.shape):
+            raise ValueError(
+                f"{len(self.class_names)} classes on {self.grid.height} x {self.grid.width} pixels need scores of that "
+                f"shape; got {self.scores.shape}"
+            )
+
+
+Hint = Points | Keypoints | Tags | Mask | Instances | Survey | ScoreMap
 
 
 @dataclass(frozen=True, eq=False)

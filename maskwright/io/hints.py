@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from maskwright.errors import FormatError, InputError
+from maskwright.errors import FormatError, GridError, InputError
 from maskwright.io.classes import Classes
+from maskwright.io.images import picture_grid
 from maskwright.io.keypoints import read_keypoint_instances, read_keypoints
 from maskwright.io.masks import MASK_SUFFIXES, MaskFolder, own_classes, read_mask
 from maskwright.io.names import known_picture
 from maskwright.io.point_features import FEATURE_SUFFIXES
 from maskwright.io.points import points_classes, read_points
+from maskwright.io.regrid import Crossing, boxes_meet, locate
+from maskwright.io.surveys import holds_survey, read_surveys, survey_classes
 from maskwright.io.tables import read_table
 from maskwright.io.tags import read_tags
 from maskwright.io.texts import read_json
-from maskwright.types import Hint
+from maskwright.types import Grid, Hint, ScoreMap, Survey
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,11 @@ class Hints:
 
 
 def hint_kind(path: str | Path) -> str:
-    """points, tags, keypoints, instances, masks (a folder) or mask (one raster for all pictures)."""
+    """points, tags, keypoints, instances, survey, masks (a folder) or mask (one raster for all pictures)."""
     path = Path(path)
     suffix = path.suffix.lower()
+    if holds_survey(path):
+        return "survey"
     if path.is_dir():
         return "tags" if (path / "present").is_dir() or (path / "absent").is_dir() else "masks"
     if suffix in FEATURE_SUFFIXES:
@@ -48,10 +53,10 @@ def hint_kind(path: str | Path) -> str:
 def read_hints(
     path: str | Path, classes: Classes | None = None, *, pictures: Mapping[str, Path] | None = None
 ) -> Hints:
-    """Read hints of any kind: points, tags, keypoints, instances, a folder of masks or one class raster.
+    """Read hints of any kind: points, tags, keypoints, instances, surveys, a folder of masks or one class raster.
 
-    Masks stay on disk and come as `mask_paths`; one class raster is given to every picture. With `pictures` every
-    picture a table speaks of must be one of them.
+    Masks stay on disk and come as `mask_paths`; one class raster is given to every picture, a survey whole to each
+    that it reaches. With `pictures` every picture a table speaks of must be one of them.
     """
     kind = hint_kind(path)
     if kind == "points":
@@ -61,11 +66,37 @@ def read_hints(
         tags = read_tags(path, pictures=pictures)
         names = {name for each in tags.values() for name in each.present | each.absent}
         return Hints({name: (each,) for name, each in tags.items()}, class_names=tuple(sorted(names)))
+    if kind == "survey":
+        return _surveys(path, classes, pictures)
     if kind == "keypoints":
         return _keypoints(path, pictures)
     if kind == "instances":
         return _instances(path, pictures)
     return _masks(Path(path), kind, classes, pictures)
+
+
+def _surveys(path: str | Path, classes: Classes | None, pictures: Mapping[str, Path] | None) -> Hints:
+    """A survey is given whole to every picture that it reaches: what lies beside a picture still counts for it."""
+    surveys = read_surveys(path, classes)
+    names = survey_classes(surveys)
+    grids = {name: picture_grid(each) for name, each in (pictures or {}).items()}
+    if grids and all(each.transform is None or each.crs is None for each in grids.values()):
+        first = next(iter(grids))
+        raise GridError(
+            f"{path}: lies on Earth, but {first} has no place; expected GeoTIFF pictures; georeference them"
+        )
+    return Hints({name: surveys for name, grid in grids.items() if _reaches(surveys, grid)}, class_names=names)
+
+
+def _reaches(surveys: Sequence[Survey | ScoreMap], grid: Grid) -> bool:
+    if grid.transform is None or grid.crs is None:
+        return False
+    return any(
+        Crossing(grid, each.grid).meets
+        if isinstance(each, ScoreMap)
+        else boxes_meet(*locate(grid, each.latitude, each.longitude), grid)
+        for each in surveys
+    )
 
 
 def _keypoints(path: str | Path, pictures: Mapping[str, Path] | None) -> Hints:

@@ -27,6 +27,7 @@ EXACT_TO = 1e-4
 LEAST_SAY = 1e-6
 """The weight of a pixel that is known without any confidence, where several masks speak."""
 
+_DEGREES = "EPSG:4326"
 Places = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -66,22 +67,35 @@ class Crossing:
         rows, cols = self._places(window)
         return _index(rows, self.source.height), _index(cols, self.source.width)
 
+    @property
+    def meets(self) -> bool:
+        """Whether the source lies on the picture at all; one without a place does, one that cannot be told too."""
+        return self.source.transform is None or boxes_meet(*self._outline(), self.picture)
+
     def check_meets(self) -> None:
         """Refuse a source that lies beside the picture: nothing of it would be seen."""
-        if self.source.transform is None:
-            return
-        edges = [np.linspace(-0.5, size - 0.5, 17) for size in self.source.shape]
-        rows, cols = Crossing(self.source, self.picture)._exact(edges[0][:, None], edges[1][None])
-        apart = [
-            place.min() > size - 0.5 or place.max() < -0.5
-            for place, size in zip((rows, cols), self.picture.shape, strict=True)
-        ]
-        if np.isfinite(rows).all() and np.isfinite(cols).all() and any(apart):
+        if not self.meets:
+            rows, cols = self._outline()
             middle = f"row {rows.mean():.0f}, column {cols.mean():.0f}"
             raise GridError(
                 f"the mask lies beside the picture: its middle is at {middle} of {self.picture.height} x "
                 f"{self.picture.width} pixels; expected it to overlap; is it the right file, or the right place?"
             )
+
+    def reached(self) -> Window | None:
+        """The rows and columns of the source that can lie on the picture, with two more to each side; None for none."""
+        rows, cols = Crossing(self.source, self.picture)._outline()
+        if not (np.isfinite(rows).all() and np.isfinite(cols).all()):
+            return self.source.window
+        low, high = (np.floor([rows.min(), cols.min()]) - 2), (np.ceil([rows.max(), cols.max()]) + 3)
+        return Window(int(low[0]), int(low[1]), int(high[0]), int(high[1])).meet(self.source.window)
+
+    def _outline(self) -> Places:
+        """Where 17 x 17 places of the source, its corners among them, lie on the picture."""
+        edges = [np.linspace(-0.5, size - 0.5, 17) for size in self.source.shape]
+        back = Crossing(self.source, self.picture)
+        rows, cols = back._exact(edges[0][:, None], edges[1][None])
+        return np.broadcast_to(rows, (17, 17)), np.broadcast_to(cols, (17, 17))
 
     def _places(self, window: Window) -> Places:
         if self._transformer is None and self._is_upright:
@@ -234,6 +248,24 @@ def _joined(
     said = (stack != UNKNOWN).sum(axis=0)
     won = np.where(stack == class_ids, sure, 0).sum(axis=0)
     return class_ids, np.divide(won, said, where=said > 0, out=np.zeros(said.shape, np.float32))
+
+
+def locate(grid: Grid, latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> Places:
+    """Row and column on a picture of places in degrees of WGS 84; inf where its coordinate system does not reach."""
+    if grid.transform is None or grid.crs is None:
+        raise GridError("a survey lies on Earth; this picture has no place; georeference it")
+    transformer = _transformer(_DEGREES, grid.crs)
+    x, y = (longitude, latitude) if transformer is None else transformer.transform(longitude, latitude)
+    with np.errstate(invalid="ignore"):
+        return grid.locate(x, y)
+
+
+def boxes_meet(rows: NDArray[np.float64], cols: NDArray[np.float64], grid: Grid) -> bool:
+    """Whether the box around places meets a grid; where some place is not finite nobody can say, so it may."""
+    if not (np.isfinite(rows).all() and np.isfinite(cols).all()):
+        return True
+    spans = ((rows, grid.height), (cols, grid.width))
+    return all(each.min() <= size - 0.5 and each.max() >= -0.5 for each, size in spans)
 
 
 def _index(places: NDArray[np.float64], size: int) -> NDArray[np.intp]:

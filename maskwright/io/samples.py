@@ -13,16 +13,20 @@ from maskwright.io.classes import Classes, classes_from_names, read_classes
 from maskwright.io.hints import Hints, read_hints
 from maskwright.io.masks import MaskFolder
 from maskwright.io.names import PICTURE_SUFFIXES, known_picture, natural_order, picture_name
+from maskwright.io.surveys import session_pictures
 from maskwright.io.tables import read_table
 from maskwright.types import Sample
 
 
 def find_pictures(images: str | Path) -> dict[str, Path]:
-    """The pictures of a folder (with its subfolders), a file or a glob, by name, in natural order.
+    """The pictures of a folder (with its subfolders), a file, a glob, sessions or a list, by name, in natural order.
 
-    A picture's name is its file name without the ending. Hidden files and folders are left out; links are followed,
-    each folder once. Two pictures of one name are an InputError that names both; none at all is an EmptyResultError.
+    Of a session folder, a folder of sessions or a CSV list of them the orthophotos are taken. Else a picture's name is
+    its file name without the ending. Hidden files and folders are left out; links are followed, each folder once. Two
+    pictures of one name are an InputError that names both; none at all is an EmptyResultError.
     """
+    if (orthophotos := session_pictures(images)) is not None:
+        return orthophotos
     paths = _paths(Path(images), str(images))
     pictures: dict[str, Path] = {}
     for path in sorted(paths, key=natural_order):

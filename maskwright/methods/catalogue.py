@@ -30,9 +30,12 @@ METHODS: dict[str, str] = {
     "nearest_point": "maskwright.methods.nearest_point:NearestPoint",
     "geodesic_point": "maskwright.methods.geodesic_point:GeodesicPoint",
     "random_walk": "maskwright.methods.random_walk:RandomWalk",
-    "keypoint_parts": "maskwright.methods.keypoint_parts:KeypointParts",
     "coarse_mask": "maskwright.methods.coarse_mask:CoarseMask",
+    "keypoint_parts": "maskwright.methods.keypoint_parts:KeypointParts",
+    "survey_scores": "maskwright.methods.survey_scores:SurveyScores",
     "fill_holes": "maskwright.methods.fill_holes:FillHoles",
+    "refine_with_edges": "maskwright.methods.refine_with_edges:RefineWithEdges",
+    "refine_with_sam": "maskwright.methods.refine_with_sam:RefineWithSam",
     "smooth": "maskwright.methods.smooth:Smooth",
     "train_semantic": "maskwright.methods.train_semantic:TrainSemantic",
 }

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from maskwright.errors import InputError, MaskwrightError, RecipeError, UnknownNameError, nearest_name
 from maskwright.methods import catalogue
 
-HintKind = Literal["points", "keypoints", "tags", "masks", "mask", "instances"]
+HintKind = Literal["points", "keypoints", "tags", "masks", "mask", "instances", "survey"]
 
 
 @dataclass(frozen=True)

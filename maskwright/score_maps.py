@@ -1,0 +1,159 @@
+"""Surveys and class rasters on the way to a coarse mask: scores on a grid, stretched together, fused to classes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskwright.arrays.footprints import area, clip_to_box, combine, covered_share, footprints
+from maskwright.arrays.frames import (
+    METRES_PER_DEGREE,
+    degree_grid,
+    interpolate_frames,
+    on_grid,
+    spacing_m,
+)
+from maskwright.arrays.fuse import fuse_scores, legacy_argmax, quantile_stretch
+from maskwright.arrays.windows import Window
+from maskwright.errors import InputError
+from maskwright.types import UNKNOWN, Grid, Mask, ScoreMap, Survey, named_classes
+
+DEGREES = "EPSG:4326"
+MOST_CELLS = 100_000_000
+"""A survey whose grid would have more cells than this is refused: a frame in the wrong place is the usual reason."""
+
+_log = logging.getLogger(__name__)
+
+
+def spacing_of(survey: Survey) -> float:
+    """The median step in metres between frames of a survey; one that stands still or has one frame is an InputError."""
+    step = spacing_m(survey.latitude, survey.longitude)
+    if not step > 0:
+        found = "has only one frame" if len(survey) < 2 else "stands still: half of its steps are 0 m"
+        raise InputError(
+            f"the survey {found}; expected frames in the order taken, apart; set spacing_m to their distance"
+        )
+    return step
+
+
+def survey_grid(survey: Survey, cell_m: float, *, margin: int = 0) -> Grid:
+    """The grid in degrees of WGS 84 that holds a survey and `margin` cells around it, each `cell_m` on the ground."""
+    shape, transform = degree_grid(survey.latitude, survey.longitude, cell_m, margin=margin)
+    if shape[0] * shape[1] > MOST_CELLS:
+        raise InputError(
+            f"the survey spans {shape[0] * cell_m / 1000:.1f} x {shape[1] * cell_m / 1000:.1f} km, which makes "
+            f"{shape[0]} x {shape[1]} cells of {cell_m:.3g} m; expected fewer than {MOST_CELLS:,}; is a frame in the "
+            "wrong place? else set spacing_m or cells_per_step"
+        )
+    return Grid(*shape, transform, DEGREES)
+
+
+def interpolated(survey: Survey, grid: Grid, *, reach_m: float = np.inf, beyond_m: float = 0.0) -> ScoreMap:
+    """The scores of a survey on a grid in degrees, linear between frames, nan beyond their hull and its edge."""
+    assert grid.transform is not None
+    places, shape, transform = (survey.latitude, survey.longitude), grid.shape, grid.transform
+    scores = interpolate_frames(*places, survey.scores, shape, transform, reach_m=reach_m, beyond_m=beyond_m)
+    return ScoreMap(scores, survey.class_names, grid)
+
+
+def from_footprints(
+    survey: Survey, cell_m: float, *, least_cover: float, fov_across_deg: float, fov_along_deg: float
+) -> ScoreMap:
+    """Scores of tiles from what frames saw of them: 1 - product of (1 - score * share of the footprint in the tile).
+
+    A tile takes the frames whose place lies in it; it is nan unless their footprints together cover `least_cover` of
+    it. Frames without attitude, or that look above the horizon, count for nothing.
+    """
+    if survey.attitudes is None:
+        raise InputError(
+            "the survey says nothing of where its camera looked; expected GPSTrack, GPSPitch, GPSRoll and GPSAltitude; "
+            "add these columns, or use transfer: interpolation"
+        )
+    grid = survey_grid(survey, cell_m)
+    assert grid.transform is not None
+    rows, cols = on_grid(survey.latitude, survey.longitude, grid.transform)
+    seen = footprints(survey.attitudes, fov_across_deg=fov_across_deg, fov_along_deg=fov_along_deg)
+    scores = np.full((len(survey.class_names), *grid.shape), np.nan, np.float32)
+    cells = np.floor(rows + 0.5).astype(np.intp) * grid.width + np.floor(cols + 0.5).astype(np.intp)
+    usable = np.flatnonzero(np.isfinite(seen).all(axis=(1, 2)))
+    order = usable[np.argsort(cells[usable], kind="stable")]
+    size = -grid.transform[4] * METRES_PER_DEGREE, cell_m
+    for group in np.split(order, np.flatnonzero(np.diff(cells[order])) + 1) if len(order) else ():
+        row, col = divmod(int(cells[group[0]]), grid.width)
+        offsets = np.stack([(row - rows[group]) * size[0], (cols[group] - col) * size[1]], axis=1)
+        tile = _tile_scores(survey.scores[group], seen[group] + offsets[:, None], size, least_cover)
+        if tile is not None:
+            scores[:, row, col] = tile
+    return ScoreMap(scores, survey.class_names, grid)
+
+
+def choose(scores: ScoreMap, class_names: tuple[str, ...], *, missing: str = "error") -> ScoreMap:
+    """The scores of the named classes of `class_names`, in the order of their ids; others are left out.
+
+    A class nobody scored is an InputError, or with missing="ignore" nan everywhere: ids never shift.
+    """
+    channels = [_channel(name, scores.class_names, missing) for name in named_classes(class_names).values()]
+    if all(each is None for each in channels):
+        known, wanted = ", ".join(scores.class_names), ", ".join(named_classes(class_names).values())
+        raise InputError(f"the scores are of {known}; expected some of {wanted}; give the classes their names")
+    nothing = np.full(scores.grid.shape, np.nan, np.float32)
+    picked = np.stack([nothing if each is None else scores.scores[each] for each in channels])
+    return ScoreMap(picked, tuple(named_classes(class_names).values()), scores.grid)
+
+
+def chosen(survey: Survey, class_names: tuple[str, ...], *, missing: str = "error") -> Survey:
+    """As `choose`, for the frames of a survey."""
+    if not len(survey):
+        raise InputError("the survey has no frames; expected some; look at its file")
+    flat = ScoreMap(survey.scores.T[:, None], survey.class_names, Grid(1, len(survey)))
+    picked = choose(flat, class_names, missing=missing)
+    return replace(survey, scores=np.ascontiguousarray(picked.scores[:, 0].T), class_names=picked.class_names)
+
+
+def crop(scores: ScoreMap, window: Window) -> ScoreMap:
+    """The part of a map of scores inside a window."""
+    return ScoreMap(scores.scores[:, *window.slices], scores.class_names, scores.grid.crop(window))
+
+
+def to_mask(
+    scores: ScoreMap, class_names: tuple[str, ...], quantiles: NDArray[np.float64] | None, *, floor: float, legacy: bool
+) -> Mask:
+    """The class with the highest score in each cell, its scores stretched between `quantiles` (classes, 2) if given.
+
+    `scores` are those of the named classes, as `choose` gives them. No evidence, or a tie, is UNKNOWN; the confidence
+    is the margin to the second. `legacy` takes the first of equal classes, and the first class where all are 0.
+    """
+    values = scores.scores if quantiles is None else quantile_stretch(scores.scores, quantiles, floor=floor)
+    ids = np.full(256, UNKNOWN, np.uint8)
+    ids[: len(values)] = list(named_classes(class_names))
+    if legacy:
+        return Mask(ids[legacy_argmax(values, first_id=0)], class_names, scores.grid)
+    class_ids, confidence = fuse_scores(values)
+    return Mask(ids[class_ids], class_names, scores.grid, confidence)
+
+
+def _channel(name: str, names: Sequence[str], missing: str) -> int | None:
+    if name in names:
+        return names.index(name)
+    if missing == "ignore":
+        _log.warning("no scores for the class %r: it will be nowhere", name)
+        return None
+    raise InputError(
+        f"there are no scores for the class {name!r}, only for {', '.join(names)}; expected one column or raster per "
+        "class; add it, leave the class out of classes.yaml, or set missing_classes=ignore"
+    )
+
+
+def _tile_scores(
+    scores: NDArray[np.float32], corners: NDArray[np.float64], size: tuple[float, float], least_cover: float
+) -> NDArray[np.float64] | None:
+    """Scores of one tile from footprints in metres around its middle; None where they cover too little of it."""
+    low, high = (-size[0] / 2, -size[1] / 2), (size[0] / 2, size[1] / 2)
+    parts = [clip_to_box(each, low, high) for each in corners]
+    if covered_share(parts, low, high) < least_cover:
+        return None
+    return combine(scores, np.array([area(part) / area(each) for part, each in zip(parts, corners, strict=True)]))
