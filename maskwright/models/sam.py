@@ -174,7 +174,7 @@ class Sam:
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
             raise ValueError(f"pixels are uint8 (height, width, 3); got {pixels.dtype} {pixels.shape}")
         height, width = self.resized((pixels.shape[0], pixels.shape[1]))
-        values = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+        values = torch.tensor(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
         if values.shape[2:] != (height, width):
             values = interpolate(values, (height, width), mode="bilinear", antialias=True)
         mean, std = (torch.tensor(each)[:, None, None] * 255 for each in (self.mean, self.std))
