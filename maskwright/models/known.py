@@ -105,6 +105,12 @@ _ENTRIES = (
         "timm/resnet101.tv_in1k",
         ("config.json",),
     ),
+    _hub(
+        "vitpose-base",
+        "body points of people",
+        "usyd-community/vitpose-base-simple",
+        note="conversions of ViTPose+ for animals lack their heads: take an HRNet for those",
+    ),
     _pose("hrnet-w48-ap10k", "hrnet_w48_ap10k_256x256-d95ab412_20211029.pth", "d95ab412"),
     _pose("hrnet-w32-ap10k", "hrnet_w32_ap10k_256x256-18aac840_20211029.pth", "18aac840"),
     _pose("hrnet-w48-animalpose", "hrnet_w48_animalpose_256x256-34644726_20210426.pth", "34644726"),
@@ -112,9 +118,9 @@ _ENTRIES = (
     KnownWeights(
         "hrnet-w32-quadruped",
         "body points of quadrupeds, 39 of them (SuperAnimal)",
-        ("hrnet_w32_quadruped80k.pth", "pose_model.pth"),
+        ("hrnet_w32_quadruped80k.pth", "pose_model.pth", "superanimal_quadruped_hrnet_w32.pt"),
         "unclear: cards said CC BY-NC 4.0, later Apache-2.0 with a condition; research only until its owner confirms",
-        note="the DeepLabCut model zoo",
+        "mwmathis/DeepLabCutModelZoo-SuperAnimal-Quadruped",
     ),
 )
 
