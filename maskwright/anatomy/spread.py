@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from maskwright.anatomy.outlines import Outline
 from maskwright.anatomy.seeds import PartSeeds
 from maskwright.arrays.nearest import nearest_seed
-from maskwright.arrays.paths import Nearest, nearest_inside, starts_of
+from maskwright.arrays.paths import Nearest, Starts, nearest_inside, starts_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,25 +29,52 @@ class Parts:
     left_out: int
 
 
-def spread_parts(seeds: PartSeeds, outline: Outline, *, snap: float, is_straight: bool = False) -> Parts:
+def spread_parts(
+    seeds: PartSeeds,
+    outline: Outline,
+    *,
+    snap: float,
+    reach: Mapping[int, float] | None = None,
+    is_straight: bool = False,
+) -> Parts:
     """Spread seeds inside an outline, along ways that never leave it or, if `is_straight`, as the crow flies.
 
-    Joints up to `snap` pixels outside begin on the nearest pixel inside; points of links outside say nothing.
+    Joints up to `snap` pixels outside begin on the nearest pixel inside; points of links outside say nothing. Pixels
+    farther from a region in `reach` (index: pixels) than it goes are of the nearest region that reaches them.
     """
-    reach = np.where(seeds.is_joint, snap, 0.0)
+    limits = np.where(seeds.is_joint, snap, 0.0)
     rows, cols = seeds.rows - outline.window.top, seeds.cols - outline.window.left
-    starts, outside = starts_of(outline.pixels, rows, cols, seeds.regions, reach=reach)
+    starts, outside = starts_of(outline.pixels, rows, cols, seeds.regions, reach=limits)
     used = np.isfinite(outside)
-    if is_straight:
-        nearest = _straight(outline.pixels, rows[used], cols[used], seeds.regions[used])
+
+    def spread(which: NDArray[np.bool_], begin: NDArray[np.bool_]) -> Nearest:
+        if is_straight:
+            return _straight(outline.pixels, rows[which & used], cols[which & used], seeds.regions[which & used])
+        return nearest_inside(outline.pixels, Starts(starts.pixels[begin], starts.labels[begin], starts.lengths[begin]))
+
+    if reach:
+        seed_is, start_is = np.isin(seeds.regions, list(reach)), np.isin(starts.labels, list(reach))
+        nearest = _within(spread(seed_is, start_is), spread(~seed_is, ~start_is), reach)
     else:
-        nearest = nearest_inside(outline.pixels, starts)
+        nearest = spread(used, np.ones(len(starts.pixels), bool))
     return Parts(
         nearest,
         int((seeds.is_joint & used & (outside > 0)).sum()),
         int((seeds.is_joint & ~used).sum()),
         int((~seeds.is_joint & ~used).sum()),
     )
+
+
+def _within(bounded: Nearest, rest: Nearest, reach: Mapping[int, float]) -> Nearest:
+    """The nearest of regions with a reach, as far as they reach, and of the rest; of equally near ones the lowest."""
+    most = np.full(int(max(bounded.labels.max(initial=0), *reach)) + 2, -np.inf)  # the last one is label -1
+    most[list(reach)] = list(reach.values())
+    inf = np.float32(np.inf)
+    near = np.where(bounded.distance <= most[bounded.labels], bounded.distance, inf)
+    next_one = np.where(bounded.rival <= most.max(), bounded.rival, inf)
+    wins = (near < rest.distance) | ((near == rest.distance) & (bounded.labels < rest.labels) & (near < inf))
+    rival = np.where(wins, np.minimum(next_one, rest.distance), np.minimum(near, rest.rival))
+    return Nearest(np.where(wins, bounded.labels, rest.labels), np.where(wins, near, rest.distance), rival)
 
 
 def _straight(

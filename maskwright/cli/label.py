@@ -12,7 +12,10 @@ from maskwright.cli.screen import Answer, Screen
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", metavar="METHOD", help="a labeler; `maskwright methods` lists them")
     words.add_images(parser)
-    parser.add_argument("--hints", type=Path, required=True, metavar="FILE", help="points, tags, keypoints, masks, ...")
+    parser.add_argument(
+        "--hints", type=Path, required=True, action="append", metavar="FILE",
+        help="points, tags, keypoints, masks, ...; may be given again, as joints and outlines are",
+    )  # fmt: skip
     parser.add_argument("--classes", type=Path, metavar="FILE", help="classes.yaml; else the names found in the hints")
     words.add_out(parser)
     words.add_settings(parser)

@@ -283,13 +283,21 @@ def _id_order(key: str) -> tuple[int, int, str]:
     return (0, int(key), "") if key.lstrip("-").isdecimal() else (1, 0, key)
 
 
+def _size_on_disk(path: Path) -> tuple[int, int] | None:
+    """How big a picture is; None where it cannot be read, which is its own failure and not that of the whole file."""
+    try:
+        return picture_size(path)
+    except FormatError:
+        return None
+
+
 def size_finder(
     file: CocoFile, pictures: Mapping[str, Path] | None
 ) -> Callable[[CocoPicture, list[Mapping[str, Any]]], tuple[int, int] | None]:
     """How big a picture is: as the file says, as its run lengths say, or as the picture itself says."""
 
     def find(picture: CocoPicture, entries: list[Mapping[str, Any]]) -> tuple[int, int] | None:
-        true_size = picture_size(pictures[picture.name]) if pictures and picture.name in pictures else None
+        true_size = _size_on_disk(pictures[picture.name]) if pictures and picture.name in pictures else None
         if true_size and picture.size and true_size != picture.size:
             raise InputError(
                 f"{file.path}: picture {picture.name!r} is {picture.size[0]} x {picture.size[1]} there and "

@@ -26,6 +26,7 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "more_links": (dict, "region: {joint: [joints]}"),
     "paths": (list, "a list of {region, from, to}"),
     "extent": (dict, "region: share"),
+    "reach": (dict, "region: size"),
     "derive": (dict, "{axis, below, places}"),
     "merge": (dict, "region: region"),
     "visible": ((int, float), "a number"),
@@ -93,6 +94,10 @@ class _Check:
             self.region(("extent", str(region)), region)
             if not isinstance(share, int | float) or not 0 <= share <= 1:
                 self.say(("extent", str(region)), f"the extent is {share!r}; expected a share from 0 to 1; try 0.33")
+        for region, most in (content.get("reach") or {}).items():
+            self.region(("reach", str(region)), region)
+            if not isinstance(most, int | float) or not most > 0:
+                self.say(("reach", str(region)), f"the reach is {most!r}; expected a size above 0; try 0.2")
         self._derive(content.get("derive") or {})
         self._vocabularies(content)
         if not math.isfinite(float(content.get("visible", 0.5))):

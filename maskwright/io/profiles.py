@@ -63,9 +63,10 @@ class Derivation:
 class Profile:
     """A skeleton: joints and their regions in order, what lies between them, and the names others give to them.
 
-    `joints` are name to region; `more_joints`, `more_links`, `extent` and `derive` are for the default mode alone.
-    `extent` says per region which share of a link towards a joint of another region belongs to it. `known` maps every
-    spelling of every name to its joint.
+    `joints` are name to region; `more_joints`, `more_links`, `extent`, `reach` and `derive` are for the default mode
+    alone. `extent` says per region which share of a link towards a joint of another region belongs to it, `reach` how
+    far from its points a region goes, in square roots of the outline's area; what lies beyond is of the next one.
+    `known` maps every spelling of every name to its joint.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Profile:
     merge: Mapping[str, str] = field(default_factory=dict)
     derive: Derivation | None = None
     extent: Mapping[str, float] = field(default_factory=dict)
+    reach: Mapping[str, float] = field(default_factory=dict)
     visible: float = 0.5
     vocabularies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     views: tuple[str, ...] = ()
@@ -218,6 +220,7 @@ def _profile(content: Mapping[str, Any]) -> Profile:
         merge=dict(content.get("merge", {})),
         derive=_derivation(content.get("derive")),
         extent={region: float(share) for region, share in content.get("extent", {}).items()},
+        reach={region: float(most) for region, most in content.get("reach", {}).items()},
         visible=float(content.get("visible", 0.5)),
         vocabularies={name: dict(each) for name, each in content.get("vocabularies", {}).items()},
         views=tuple(content.get("views", ())),

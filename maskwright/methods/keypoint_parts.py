@@ -113,8 +113,9 @@ class KeypointParts:
     def _default(
         self, image: Image, hints: Sequence[Hint], given: Sequence[Keypoints], ids: NDArray[np.uint8]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32], list[dict[str, Any]]]:
-        animals = [each for animal in given for each in self._profile.animals_of(animal)]
-        animals = [each for each in animals if visible_joints(each, self._profile, self._visible)]
+        profile = self._profile
+        views = [each for animal in given for each in profile.animals_of(animal)]
+        animals = [each for each in views if visible_joints(each, profile, self._visible)]
         if not animals:
             raise InputError(
                 f"no joint has a place and a score of at least {self._visible:g}; expected one; lower `visible` or "
@@ -123,17 +124,24 @@ class KeypointParts:
         canvas = _Canvas(image.grid.shape, ids)
         told = []
         for outline, group in self._groups(image, hints, animals):
-            seeds = [self._seeds(animal, outline, len(group)) for animal in group]
+            size = _size(outline, len(group))
+            seeds = [self._seeds(animal, outline, size) for animal in group]
             parts = spread_parts(
-                joined(seeds), outline, snap=self.snap_fraction * _size(outline, len(group)),
+                joined(seeds), outline, snap=self.snap_fraction * size,
+                reach={profile.regions.index(region): most * size for region, most in profile.reach.items()},
                 is_straight=self.distance == "euclidean",
             )  # fmt: skip
-            canvas.paint(outline, parts, self.band_px, self.reach_fraction * _size(outline, len(group)))
+            if (parts.nearest.labels < 0).all():
+                raise InputError(
+                    "no joint of an animal lies in or near its outline; expected some; do joints and outline belong to "
+                    "the same picture, are x and y swapped?"
+                )
+            canvas.paint(outline, parts, self.band_px, self.reach_fraction * size)
             told.append(_told(seeds, parts, outline))
         return canvas.class_ids, canvas.confidence, told
 
-    def _seeds(self, animal: Keypoints, outline: Outline, count: int) -> PartSeeds:
-        spacing = max(1.0, self.spacing_fraction * _size(outline, count))
+    def _seeds(self, animal: Keypoints, outline: Outline, size: float) -> PartSeeds:
+        spacing = max(1.0, self.spacing_fraction * size)
         return part_seeds(
             animal, outline, self._profile, visible=self._visible, spacing=spacing, derive=self.derive
         )  # fmt: skip

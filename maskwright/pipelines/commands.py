@@ -26,6 +26,7 @@ from maskwright.pipelines.making import Chain
 from maskwright.pipelines.outcome import Outcome, Progress, Report
 from maskwright.pipelines.recipe import HintSource, MethodCall, Predict, Recipe, missing_files
 from maskwright.pipelines.run import Loop
+from maskwright.pipelines.tagging import holds_tagger, predict_tags
 from maskwright.pipelines.workers import Crew
 
 __all__ = ["Outcome", "Progress", "label", "predict", "refine", "train"]
@@ -35,7 +36,7 @@ def label(
     method: str,
     images: str | Path,
     *,
-    hints: str | Path | None = None,
+    hints: str | Path | Sequence[str | Path] | None = None,
     classes: str | Path | None = None,
     out: str | Path,
     settings: Mapping[str, Any] | None = None,
@@ -46,7 +47,8 @@ def label(
 ) -> Outcome:
     """Hints to masks: one mask per picture that `hints` speaks of. Pictures it does not speak of are failures."""
     call = _call(method, settings, "labeler")
-    sources = () if hints is None else (HintSource(Path(hints)),)
+    files = [hints] if isinstance(hints, str | Path) else list(hints or ())
+    sources = tuple(HintSource(Path(each)) for each in files)
     recipe = Recipe(str(images), hints=sources, classes=None if classes is None else Path(classes), label=(call,))
     return _write("label", recipe, out, Crew(workers, executor), fresh, progress)
 
@@ -72,7 +74,7 @@ def train(
     method: str,
     images: str | Path,
     *,
-    masks: str | Path,
+    masks: str | Path | None = None,
     hints: str | Path | None = None,
     classes: str | Path | None = None,
     out: str | Path,
@@ -80,18 +82,23 @@ def train(
     fresh: bool = False,
     progress: Report | None = None,
 ) -> Outcome:
-    """Masks to a segmenter, saved as a model folder; pictures without a mask are left out.
+    """Masks, or hints alone, to a model in its folder; pictures without a mask, or without a hint, are left out.
 
     The outcome counts the pictures that were learned from, as `skipped` where the model was there already.
     """
     call = _call(method, settings, "learner")
     sources = () if hints is None else (HintSource(Path(hints)),)
     recipe = Recipe(
-        str(images), masks=Path(masks), hints=sources, classes=None if classes is None else Path(classes), train=call
-    )
+        str(images), masks=None if masks is None else Path(masks), hints=sources,
+        classes=None if classes is None else Path(classes), train=call,
+    )  # fmt: skip
+    if masks is None and hints is None:
+        raise InputError(
+            f"{method} has nothing to learn from; expected masks or hints: give --masks DIR or --hints FILE"
+        )
     _check_files(recipe)
     collection = gather(recipe)
-    samples = [each for each in collection.samples if each.mask_paths]
+    samples = [each for each in collection.samples if each.mask_paths or (masks is None and each.hints)]
     learner = make(call, class_names=collection.classes.names)
     folder = prepare_folder(out, fresh=fresh)
     began = time.perf_counter()
@@ -118,7 +125,12 @@ def predict(
     fresh: bool = False,
     progress: Report | None = None,
 ) -> Outcome:
-    """A segmenter to masks: the model is led over each picture in windows of `window` pixels."""
+    """A segmenter to masks: the model is led over each picture in windows of `window` pixels.
+
+    A tagger (`train_tags`) gives a table of scores and one of tags instead, and knows no windows.
+    """
+    if holds_tagger(Path(model)):
+        return predict_tags(model, images, out=out, fresh=fresh, progress=progress)
     stored = StoredModel(Path(model))
     sha256 = path_hash(stored.folder)
     if sha256 is None:
