@@ -27,6 +27,8 @@ _HOMES = {
     "Points": "maskwright.types",
     "Keypoints": "maskwright.types",
     "Tags": "maskwright.types",
+    "Survey": "maskwright.types",
+    "ScoreMap": "maskwright.types",
     "Sample": "maskwright.types",
     "Step": "maskwright.types",
     "MaskwrightError": "maskwright.errors",
@@ -39,6 +41,8 @@ _HOMES = {
     "NearestPoint": "maskwright.methods.nearest_point",
     "GeodesicPoint": "maskwright.methods.geodesic_point",
     "RandomWalk": "maskwright.methods.random_walk",
+    "CoarseMask": "maskwright.methods.coarse_mask",
+    "SurveyScores": "maskwright.methods.survey_scores",
     "label": "maskwright.pipelines.commands",
     "refine": "maskwright.pipelines.commands",
     "train": "maskwright.pipelines.commands",
@@ -63,7 +67,9 @@ if TYPE_CHECKING:
     from maskwright.types import Mask as Mask
     from maskwright.types import Points as Points
     from maskwright.types import Sample as Sample
+    from maskwright.types import ScoreMap as ScoreMap
     from maskwright.types import Step as Step
+    from maskwright.types import Survey as Survey
     from maskwright.types import Tags as Tags
 
 

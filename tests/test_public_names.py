@@ -5,9 +5,10 @@ from __future__ import annotations
 import maskwright as mw
 
 PUBLIC = {
-    "__version__", "UNKNOWN", "Grid", "Image", "Mask", "Instances", "Points", "Keypoints", "Tags", "Sample", "Step",
+    "__version__", "UNKNOWN", "Grid", "Image", "Mask", "Instances", "Points", "Keypoints", "Tags", "Survey", "ScoreMap",
+    "Sample", "Step",
     "MaskwrightError", "read_classes", "read_image", "read_points", "read_keypoints", "read_mask", "write_mask",
-    "NearestPoint", "GeodesicPoint", "RandomWalk",
+    "NearestPoint", "GeodesicPoint", "RandomWalk", "CoarseMask", "SurveyScores",
     "label", "refine", "train", "predict", "run", "evaluate", "measure", "convert", "explain", "replay",
 }  # fmt: skip
 

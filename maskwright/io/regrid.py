@@ -36,8 +36,8 @@ class Crossing:
     """From the pixels of a picture's grid to those of a source: the same place, counted on another grid.
 
     A source without a place on Earth is taken to cover the picture from edge to edge; then its proportions must be
-    those of the picture, to within one of its pixels. Every pixel depends on its own place only, so any window gives
-    what the whole picture would.
+    those of the picture, to within a pixel of the coarser one. Every pixel depends on its own place only, so any
+    window gives what the whole picture would.
     """
 
     picture: Grid
@@ -64,7 +64,7 @@ class Crossing:
         The window may reach beyond the picture. A centre on the border of two pixels belongs to the later one. Rows
         are (height, 1) and columns (1, width) where they do not depend on each other, else both (height, width).
         """
-        rows, cols = self._places(window)
+        rows, cols = self.places(window)
         return _index(rows, self.source.height), _index(cols, self.source.width)
 
     @property
@@ -97,7 +97,8 @@ class Crossing:
         rows, cols = back._exact(edges[0][:, None], edges[1][None])
         return np.broadcast_to(rows, (17, 17)), np.broadcast_to(cols, (17, 17))
 
-    def _places(self, window: Window) -> Places:
+    def places(self, window: Window) -> Places:
+        """Row and column on the source of each pixel centre of `window`, pixel centres at whole numbers; as `cells`."""
         if self._transformer is None and self._is_upright:
             return self._exact(
                 np.arange(window.top, window.bottom)[:, None], np.arange(window.left, window.right)[None]
@@ -160,7 +161,7 @@ class Crossing:
     def _check_proportions(self) -> None:
         height, width = self.picture.height / self.source.height, self.picture.width / self.source.width
         off = abs(height - width) * min(self.source.shape)
-        if off > max(height, width):
+        if off > max(height, width, 1.0):
             raise GridError(
                 f"the mask has {self.source.height} x {self.source.width} pixels and no place on Earth, the picture "
                 f"{self.picture.height} x {self.picture.width}; expected the same proportions, for it is laid on the "

@@ -34,10 +34,12 @@ METHODS: dict[str, str] = {
     "keypoint_parts": "maskwright.methods.keypoint_parts:KeypointParts",
     "survey_scores": "maskwright.methods.survey_scores:SurveyScores",
     "fill_holes": "maskwright.methods.fill_holes:FillHoles",
+    "foreground": "maskwright.methods.foreground:Foreground",
     "refine_with_edges": "maskwright.methods.refine_with_edges:RefineWithEdges",
     "refine_with_sam": "maskwright.methods.refine_with_sam:RefineWithSam",
     "smooth": "maskwright.methods.smooth:Smooth",
     "train_semantic": "maskwright.methods.train_semantic:TrainSemantic",
+    "train_tags": "maskwright.methods.train_tags:TrainTags",
 }
 
 
@@ -53,6 +55,8 @@ COSTS: dict[str, Cost] = {
     "nearest_point": Cost(0.07, 60),
     "geodesic_point": Cost(0.6, 50),
     "random_walk": Cost(3.4, 510),
+    "coarse_mask": Cost(0.1, 60),
+    "survey_scores": Cost(0.3, 80),
     "fill_holes": Cost(0.02, 7),
     "smooth": Cost(0.02, 17),
 }

@@ -108,6 +108,16 @@ def test_any_piece_comes_out_as_in_the_whole(crs: str, error_m: float) -> None:
         assert part.grid == turned.crop(piece)
 
 
+@pytest.mark.parametrize("crs", ["EPSG:32740", "EPSG:4326", "EPSG:2975"])
+def test_places_do_not_depend_on_the_window_to_the_last_bit(crs: str) -> None:
+    turned = Grid(300, 600, (0.4, 0.3, 322000.0, 0.3, -0.4, 7657800.0), "EPSG:32740")
+    crossing = Crossing(turned, Grid(9, 9, (3e-5, 1e-6, 55.2854, 1e-6, -3e-5, -21.1724), crs))
+    whole = crossing.places(turned.window)
+    for piece in split(turned.window, (170, 233)):
+        for part, all_of_it in zip(crossing.places(piece), whole, strict=True):
+            assert (part == all_of_it[piece.slices]).all()
+
+
 def test_a_mask_without_a_place_covers_the_picture_from_edge_to_edge() -> None:
     mask = Mask(np.arange(1, 4, dtype=np.uint8)[None], NAMES)
     ids, _ = regrid(mask, PICTURE, PICTURE.window)

@@ -91,3 +91,39 @@ def test_a_misspelt_class_is_told_through_the_command(survey: Path, capsys: pyte
                  str(survey / "classes.yaml"), "--out", str(survey / "out"), "--json"])  # fmt: skip
     told = json.loads(capsys.readouterr().out)
     assert code != 0 and "did you mean 'corall'" in json.dumps(told)
+
+
+REEF = ("", "Acropora Branching", "Acropora Tabular", "Non-acropora Massive", "Other Corals", "Sand")
+
+
+def test_the_drawn_map_of_a_real_reef_on_orthophotos_of_other_grids(shared_data: Path, tmp_path: Path) -> None:
+    drawn = shared_data / "reef" / "annotation_mask_saintleu.tif"
+    write_classes(tmp_path / "classes.yaml", Classes(REEF))
+    truth = read_mask(drawn, Classes(REEF))
+    a, _, x, _, e, y = truth.grid.transform or (0.0,) * 6
+    grids = {
+        "same": truth.grid,
+        "finer": Grid(90, 250, (a / 3, 0.0, x + 200 * a, 0.0, e / 3, y + 300 * e), "EPSG:32740"),
+        "web": Grid(300, 200, (0.05, 0.0, 6154376.4, 0.0, -0.05, -2412375.0), "EPSG:3857"),
+    }
+    for name, grid in grids.items():
+        write_raster(tmp_path / "orthos" / f"{name}.tif", np.zeros((*grid.shape, 3), np.uint8), grid)
+    outcome = label(
+        "coarse_mask", tmp_path / "orthos", hints=drawn, classes=tmp_path / "classes.yaml", out=tmp_path / "o"
+    )
+    assert outcome.failed == () and outcome.done == 3
+    same, finer, web = (read_mask(tmp_path / "o" / f"{name}.tif").class_ids for name in grids)
+    np.testing.assert_array_equal(same, truth.class_ids)
+    np.testing.assert_array_equal(finer, np.kron(truth.class_ids[300:330, 200:284], np.ones((3, 3), np.uint8))[:, :250])
+    shares = [np.bincount(ids[ids != UNKNOWN], minlength=6) / (ids != UNKNOWN).sum() for ids in (web, truth.class_ids)]
+    assert (web != UNKNOWN).mean() > 0.7 and np.abs(shares[0] - shares[1]).max() < 0.25
+
+
+def test_the_drawing_without_a_place_is_laid_from_edge_to_edge(shared_data: Path, tmp_path: Path) -> None:
+    grid = Grid(324, 191, (0.056, 0.0, 322022.0, 0.0, -0.056, 7657878.0), "EPSG:32740")  # a quarter of the drawing
+    write_raster(tmp_path / "ortho.tif", np.zeros((324, 191, 3), np.uint8), grid)
+    write_classes(tmp_path / "classes.yaml", Classes(("nobody", *REEF[1:])))
+    drawn = shared_data / "reef" / "annotation_mask_stleu.png"
+    label("coarse_mask", tmp_path / "ortho.tif", hints=drawn, classes=tmp_path / "classes.yaml", out=tmp_path / "o")
+    ids, whole = read_mask(tmp_path / "o" / "ortho.tif").class_ids, read_mask(drawn).class_ids
+    assert (ids == whole[np.arange(324)[:, None] * 4 + 2, np.arange(191) * 4 + 2]).mean() > 0.98

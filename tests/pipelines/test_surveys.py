@@ -19,6 +19,7 @@ from maskwright.toys import reef as toy
 from maskwright.types import UNKNOWN, Grid
 
 pytest.importorskip("pyproj")
+FIVE = ("Acropore_branched", "Acropore_tabular", "No_acropore_massive", "No_acropore_sub_massive", "Sand")
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +100,41 @@ def test_big_orthophotos_by_pieces(boat: Path, tmp_path: Path, monkeypatch: pyte
     whole, pieces = (read_mask(tmp_path / each / "reef_001.tif") for each in "ab")
     np.testing.assert_array_equal(whole.class_ids, pieces.class_ids)
     np.testing.assert_array_equal(whole.confidence, pieces.confidence)
+
+
+def test_soft_labels_of_real_tiles_make_a_map_that_says_the_same_at_each_tile(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    """Thirty tiles whose names are their UTM centres, 13 classes: their probabilities are the frames of a survey."""
+    from pyproj import Transformer
+
+    rows: dict[str, list[str]] = {}
+    for part in ("train", "val", "test"):
+        with (shared_data / "reef" / "tiles" / f"drone-{part}_df_prob.csv").open() as file:
+            header, *lines = csv.reader(file)
+        rows |= {line[0]: line[1:] for line in lines}
+    places = {name: tuple(map(float, name.removesuffix(".png").split("_")[2:])) for name in rows}
+    to_degrees = Transformer.from_crs(32740, 4326, always_xy=True)
+    with (tmp_path / "frames.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*header, "GPSLongitude", "GPSLatitude"])
+        for name, scores in rows.items():
+            writer.writerow([name, *scores, *to_degrees.transform(*places[name])])
+    grid = Grid(300, 190, (0.1, 0.0, 317333.0, 0.0, -0.1, 7665610.0), "EPSG:32740")
+    write_raster(tmp_path / "ortho.tif", np.zeros((300, 190, 3), np.uint8), grid)
+    write_classes(tmp_path / "classes.yaml", Classes(("", *FIVE)))
+    outcome = label("survey_scores", tmp_path / "ortho.tif", hints=tmp_path / "frames.csv", out=tmp_path / "o",
+                    classes=tmp_path / "classes.yaml",
+                    settings={"stretch": False, "cells_per_step": 32, "spacing_m": 1.64})  # fmt: skip
+    assert outcome.done == 1
+    mask = read_mask(tmp_path / "o" / "ortho.tif")
+    clear = 0
+    for name, (x, y) in places.items():
+        told = dict(zip(header[1:], map(float, rows[name]), strict=True))
+        scores = {each: told[each] for each in FIVE}
+        best, second = sorted(scores.values())[:-3:-1]
+        if best - second > 0.05:
+            row, col = (round(each) for each in grid.locate(x, y))
+            assert mask.class_names[mask.class_ids[row, col]] == max(scores, key=scores.__getitem__)
+            clear += 1
+    assert len(places) == 30 and clear >= 12
