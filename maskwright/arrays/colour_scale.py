@@ -33,3 +33,20 @@ def to_bytes_scale(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[An
         span = high - low or 1.0
     scaled: NDArray[np.float32] = ((pixels.astype(np.float64) - low) * (255 / span)).astype(np.float32)
     return scaled
+
+
+def to_rgb_bytes(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """What networks trained on photographs are shown: uint8 (height, width, 3) of pixels of any dtype and bands.
+
+    Of three bands or more the first three count, else the first one thrice; values are scaled as `to_bytes_scale` does,
+    and what is no number becomes 0.
+
+    >>> to_rgb_bytes(np.array([[[0], [65535]]], np.uint16), np.ones((1, 2), bool)).tolist()
+    [[[0, 0, 0], [255, 255, 255]]]
+    """
+    shown = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1].repeat(3, axis=2)
+    scaled = to_bytes_scale(shown, valid)
+    if scaled.dtype == np.uint8:
+        return np.ascontiguousarray(scaled)
+    rgb: NDArray[np.uint8] = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).round().clip(0, 255).astype(np.uint8)
+    return rgb

@@ -1,4 +1,4 @@
-"""`maskwright train`: masks to a segmenter."""
+"""`maskwright train`: masks, or hints alone, to a model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from maskwright.cli.screen import Answer, Screen
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", metavar="METHOD", help="a learner; `maskwright methods` lists them")
     words.add_images(parser)
-    parser.add_argument("--masks", type=Path, required=True, metavar="DIR", help="the masks to learn from")
-    parser.add_argument("--hints", type=Path, metavar="FILE", help="hints to learn from besides the masks")
+    parser.add_argument("--masks", type=Path, metavar="DIR", help="the masks to learn from")
+    parser.add_argument("--hints", type=Path, metavar="FILE", help="hints to learn from, besides masks or alone")
     parser.add_argument("--classes", type=Path, metavar="FILE", help="classes.yaml; else what the masks say")
     words.add_out(parser, "MODEL")
     words.add_settings(parser)

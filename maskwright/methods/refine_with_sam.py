@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.arrays.colour_scale import to_bytes_scale
+from maskwright.arrays.colour_scale import to_rgb_bytes
 from maskwright.arrays.prompts import Prompt, elastic_box, prompt_for, similarity, soft_mask, split_regions
 from maskwright.arrays.recompose import overlap, recompose
 from maskwright.arrays.windows import Stitch, Window, cover
@@ -129,7 +129,7 @@ class RefineWithSam:
             whole = (class_ids == class_id) & valid
             parts = [] if self._is_senseless(whole, valid) else self._parts(whole)
             if parts and seen is None:
-                pixels = _as_rgb(np.asarray(image.pixels), valid)
+                pixels = to_rgb_bytes(np.asarray(image.pixels), valid)
                 seen = sam.embed(pixels)
             rest = whole.copy()
             for start in range(0, len(parts), self.batch):
@@ -237,16 +237,6 @@ def _confidence(mask: Mask, class_ids: NDArray[np.uint8], scores: dict[int, Scor
     sure[class_ids == UNKNOWN] = 0
     confidence: Scores = sure.astype(np.float32)
     return confidence
-
-
-def _as_rgb(pixels: NDArray[Any], valid: Region) -> NDArray[np.uint8]:
-    """What networks trained on photographs are shown: the first three bands, or the first one thrice, in 8 bit."""
-    shown = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1].repeat(3, axis=2)
-    scaled = to_bytes_scale(shown, valid)
-    if scaled.dtype == np.uint8:
-        return np.ascontiguousarray(scaled)
-    rgb: NDArray[np.uint8] = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).round().clip(0, 255).astype(np.uint8)
-    return rgb
 
 
 def _sigmoid(logits: Scores) -> Scores:

@@ -44,7 +44,9 @@ def learn(
     read instead, and one that was killed half way goes on from its checkpoint.
     """
     if not samples:
-        raise EmptyResultError(f"{name}: no picture with a mask is left to learn from; see the failures above")
+        raise EmptyResultError(
+            f"{name}: no picture with a mask or a hint is left to learn from; see the failures above"
+        )
     key = _key(name, learner, samples)
     entry = ledger.entry(stage, "model")
     if entry is not None and entry.outputs and ledger.is_done(stage, "model", key):
