@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from maskwright.arrays.class_borders import near_other_class
 from maskwright.arrays.fuse import vote
-from maskwright.arrays.windows import Window, shift
+from maskwright.arrays.windows import Window, shift, split
 from maskwright.errors import GridError, InputError, MissingPartError
 from maskwright.io.masks import renamed_ids
 from maskwright.types import UNKNOWN, Grid, Image, Mask
@@ -24,6 +24,10 @@ STEP_PX = 32
 """Within a block every so many pixels are transformed; what lies between is interpolated."""
 EXACT_TO = 1e-4
 """How far, in pixels looked up, interpolation may be off before a block is transformed pixel by pixel."""
+STRIP_PIXELS = 1 << 20
+"""So many pixels are looked up at a time: their places take 50 bytes each."""
+MOST_REACH_PX = 1024
+"""A wider band along borders is refused: pieces would need too much memory around them."""
 LEAST_SAY = 1e-6
 """The weight of a pixel that is known without any confidence, where several masks speak."""
 
@@ -174,12 +178,17 @@ def regrid(mask: Mask, grid: Grid, window: Window) -> tuple[NDArray[np.uint8], N
 
     UNKNOWN with confidence 0 where the mask does not reach or knows nothing; the confidence is None where it has none.
     """
-    rows, cols = Crossing(grid, mask.grid).cells(window)
-    outside = (rows < 0) | (cols < 0)
-    class_ids = np.where(outside, np.uint8(UNKNOWN), mask.class_ids[rows, cols])
-    if mask.confidence is None:
-        return class_ids, None
-    return class_ids, np.where(class_ids == UNKNOWN, np.float32(0), mask.confidence[rows, cols])
+    crossing = Crossing(grid, mask.grid)
+    class_ids = np.empty((window.height, window.width), np.uint8)
+    confidence = None if mask.confidence is None else np.zeros(class_ids.shape, np.float32)
+    for strip in split(window, (max(BLOCK_PX, STRIP_PIXELS // window.width), window.width)):
+        rows, cols = crossing.cells(strip)
+        outside = (rows < 0) | (cols < 0)
+        here = shift(strip, window.top, window.left).slices
+        class_ids[here] = np.where(outside, np.uint8(UNKNOWN), mask.class_ids[rows, cols])
+        if confidence is not None and mask.confidence is not None:
+            np.copyto(confidence[here], mask.confidence[rows, cols], where=class_ids[here] != UNKNOWN)
+    return class_ids, confidence
 
 
 def lay_on(
@@ -201,6 +210,11 @@ def lay_on(
     is given where any mask has one or several speak. Pixels without data are UNKNOWN.
     """
     reach = max(border_px, gps_error_m / min(pixel_size_m(image.grid)) if gps_error_m else 0.0)
+    if reach > MOST_REACH_PX:
+        raise InputError(
+            f"the band along borders is {reach:.0f} pixels wide; expected at most {MOST_REACH_PX}; is the error in "
+            "metres? else make the picture coarser"
+        )
     for mask in masks:
         Crossing(image.grid, mask.grid).check_meets()
     laid = [_laid(mask, image.grid, window, class_names, reach) for mask in masks]

@@ -176,6 +176,8 @@ def test_the_band_is_as_wide_as_the_error_on_the_ground() -> None:
     mask = lay_on([Mask(ids, NAMES, coarse_grid)], image, PICTURE.window, NAMES, gps_error_m=2.0)
     assert (np.flatnonzero((mask.class_ids == UNKNOWN).all(axis=0)) == np.arange(26, 34)).all()
     assert (mask.class_ids[:, :26] == 1).all() and (mask.class_ids[:, 34:] == 2).all()
+    with pytest.raises(InputError, match="the band along borders is 1200 pixels wide; expected at most 1024"):
+        lay_on([Mask(ids, NAMES, coarse_grid)], image, PICTURE.window, NAMES, gps_error_m=600.0)
     with pytest.raises(GridError, match="metres needs a picture on Earth"):
         plain = Image(np.zeros((3, 2, 1), np.uint8))
         lay_on([Mask(ids, NAMES)], plain, plain.grid.window, NAMES, gps_error_m=2.0)
@@ -192,6 +194,17 @@ def test_the_band_is_as_wide_as_the_error_on_the_ground() -> None:
 )
 def test_the_size_of_a_pixel_in_metres(grid: Grid, expected: tuple[float, float]) -> None:
     assert pixel_size_m(grid) == pytest.approx(expected, rel=0.02)
+
+
+def test_strips_of_a_tall_window_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = Grid(700, 90, (0.01, 0.0, 322000.0, 0.0, -0.01, 7657800.0), "EPSG:32740")
+    mask = coarse((40, 40), (0.37, 0.0, 321999.3, 0.0, -0.37, 7657800.9))
+    ids, sure = regrid(mask, grid, grid.window)
+    monkeypatch.setattr("maskwright.io.regrid.STRIP_PIXELS", 1)
+    parts = regrid(mask, grid, grid.window)
+    np.testing.assert_array_equal(parts[0], ids)
+    np.testing.assert_array_equal(parts[1], sure)
+    np.testing.assert_array_equal(ids, by_hand(mask, grid))
 
 
 def test_a_tile_of_512_is_looked_up_in_20_ms() -> None:

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from benchmarks.coarse import ZONES, measure_way, read_truth
+from maskwright.arrays.footprints import footprints
+from maskwright.arrays.frames import METRES_PER_DEGREE
 from maskwright.contracts import check_labeler
 from maskwright.errors import GridError, InputError
 from maskwright.methods.survey_scores import SurveyScores
 from maskwright.metrics.overlap import Overlap
+from maskwright.score_maps import from_footprints
 from maskwright.tiled import label_tiled
 from maskwright.toys import reef as toy
 from maskwright.types import UNKNOWN, Grid, Hint, Image, Mask, ScoreMap, Survey
@@ -175,12 +178,29 @@ def test_footprints_say_how_likely_a_class_is_in_a_tile() -> None:
 
 
 def test_the_probability_of_a_tile_is_the_published_one() -> None:
-    from maskwright.score_maps import from_footprints
-
     view = {"least_cover": 1.0, "fov_across_deg": 90.0, "fov_along_deg": 90.0}
     tile = from_footprints(flying(1.0), np.sqrt(2.0), **view)  # half of each footprint lies in it
     assert tile.scores.shape == (1, 1, 1) and tile.scores[0, 0, 0] == pytest.approx(0.52, abs=2e-3)
     assert from_footprints(flying(1.0, (1, 1)), np.sqrt(2.0), **view).scores[0, 0, 0] == pytest.approx(0.75, abs=2e-3)
+
+
+def test_a_frame_beside_the_middle_of_its_tile_shows_less_of_it_on_one_side() -> None:
+    shapely = pytest.importorskip("shapely")
+    tile_m, north, east = 1.5, 0.45, -0.3  # where the second frame is, from the middle of its tile
+    latitude, longitude = np.full(2, 0.0), np.full(2, 10.0)
+    latitude[1] += (tile_m + north) / METRES_PER_DEGREE
+    longitude[1] += (2 * tile_m + east) / METRES_PER_DEGREE
+    attitudes = np.array([[0.0, 0, 0, 1], [30, 15, -10, 1]])
+    survey = Survey(latitude, longitude, np.ones((2, 1), np.float32), ("coral",), attitudes)
+    tiles = from_footprints(survey, tile_m, least_cover=0.0, fov_across_deg=50, fov_along_deg=70)
+    assert tiles.scores.shape == (1, 3, 3), "north up: the first frame in the bottom left tile"
+    offsets = np.array([[[0.0, 0.0]], [[north, east]]])
+    corners = footprints(attitudes, fov_across_deg=50, fov_along_deg=70) + offsets
+    box = shapely.box(-tile_m / 2, -tile_m / 2, tile_m / 2, tile_m / 2)
+    shares = [shapely.Polygon(each).intersection(box).area / shapely.Polygon(each).area for each in corners]
+    assert 0.3 < shares[1] < 0.9
+    np.testing.assert_allclose([tiles.scores[0, 2, 0], tiles.scores[0, 1, 2]], shares, rtol=1e-4)
+    assert np.isnan(tiles.scores).sum() == 7
 
 
 def nine_frames() -> Survey:
