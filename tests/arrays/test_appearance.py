@@ -1,0 +1,49 @@
+"""Looks learned from a rough mask: better than the mask, never repeating it, honest where nothing shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maskwright.arrays.appearance import appearance_scores
+from maskwright.arrays.features import pixel_features
+
+
+def scene(contrast: float, *, height: int = 96, width: int = 160) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, truth and a rough mask whose border lies 7 pixels too far to the right."""
+    random = np.random.default_rng(0)
+    truth = (np.arange(width) >= 80).astype(int) * np.ones((height, 1), int)
+    rough = np.roll(truth, 7, axis=1)
+    rough[:, :7] = 0
+    pixels = 100 + contrast * truth[..., None] + random.normal(0, 10, (height, width, 3))
+    return pixel_features(pixels, scales=(1.0, 2.0)), truth, rough
+
+
+def test_looks_correct_a_shifted_border() -> None:
+    features, truth, rough = scene(60)
+    found = appearance_scores(features, rough, 2)
+    assert (found.argmax(axis=0) != truth).mean() < 0.6 * (rough != truth).mean()
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
+
+
+def test_where_classes_look_alike_nobody_is_sure() -> None:
+    features, _, rough = scene(0)
+    found = appearance_scores(features, rough, 2)
+    assert np.median(found.max(axis=0)) < 0.75
+
+
+def test_classes_without_a_pixel_score_nothing_and_one_class_is_certain() -> None:
+    features, truth, _ = scene(60)
+    found = appearance_scores(features, np.where(truth == 1, 3, 1), 5)
+    assert not found[[0, 2, 4]].any()
+    rough = np.full(truth.shape, -1)
+    rough[:10] = 2
+    assert (appearance_scores(features, rough, 3)[2] == 1).all()
+
+
+def test_a_class_on_one_side_of_the_chessboard_is_learned_all_the_same() -> None:
+    features, truth, _ = scene(60)
+    rough = np.full(truth.shape, -1)
+    rough[40:50, 100:110] = 1
+    rough[:, :60] = 0
+    found = appearance_scores(features, rough, 2).argmax(axis=0)
+    assert (found != truth).mean() < 0.1
