@@ -78,12 +78,10 @@ def from_footprints(
     rows, cols = on_grid(survey.latitude, survey.longitude, grid.transform)
     seen = footprints(survey.attitudes, fov_across_deg=fov_across_deg, fov_along_deg=fov_along_deg)
     scores = np.full((len(survey.class_names), *grid.shape), np.nan, np.float32)
-    cells = np.floor(rows + 0.5).astype(np.intp) * grid.width + np.floor(cols + 0.5).astype(np.intp)
-    usable = np.flatnonzero(np.isfinite(seen).all(axis=(1, 2)))
-    order = usable[np.argsort(cells[usable], kind="stable")]
+    at_rows, at_cols = (np.floor(each + 0.5).astype(np.intp) for each in (rows, cols))
     size = -grid.transform[4] * METRES_PER_DEGREE, cell_m
-    for group in np.split(order, np.flatnonzero(np.diff(cells[order])) + 1) if len(order) else ():
-        row, col = divmod(int(cells[group[0]]), grid.width)
+    for group in _groups(at_rows * grid.width + at_cols, np.asarray(np.isfinite(seen).all(axis=(1, 2)))):
+        row, col = at_rows[group[0]], at_cols[group[0]]
         offsets = np.stack([(row - rows[group]) * size[0], (cols[group] - col) * size[1]], axis=1)
         tile = _tile_scores(survey.scores[group], seen[group] + offsets[:, None], size, least_cover)
         if tile is not None:
@@ -146,6 +144,13 @@ def _channel(name: str, names: Sequence[str], missing: str) -> int | None:
         f"there are no scores for the class {name!r}, only for {', '.join(names)}; expected one column or raster per "
         "class; add it, leave the class out of classes.yaml, or set missing_classes=ignore"
     )
+
+
+def _groups(cells: NDArray[np.intp], usable: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Numbers of the usable frames, those of one cell together."""
+    frames = np.flatnonzero(usable)
+    order = frames[np.argsort(cells[frames], kind="stable")]
+    return np.split(order, np.flatnonzero(np.diff(cells[order])) + 1) if len(order) else []
 
 
 def _tile_scores(

@@ -74,28 +74,24 @@ def read_survey(path: str | Path, classes: Classes | None = None) -> Survey:
     table = read_table(path)
     table.columns([_FRAME, _LATITUDE, _LONGITUDE])
     names = _class_columns(table, classes)
-    problems = Problems(path)
-    places, attitudes, scores = [], [], []
     columns = {each: table.header().index(each) for each in (_LATITUDE, _LONGITUDE, *_attitude_columns(table))}
-    lost = 0
-    for (where, cells), row in zip(table.records(columns), table.rows[1:], strict=True):
-        if not cells[_LATITUDE] and not cells[_LONGITUDE]:
-            lost += 1
-            continue
+    rows = [(*each, row) for each, row in zip(table.records(columns), table.rows[1:], strict=True)]
+    placed = [each for each in rows if each[1][_LATITUDE] or each[1][_LONGITUDE]]
+    if not placed:
+        raise EmptyResultError(f"{path}: no frame has a place; expected GPSLatitude and GPSLongitude; add them")
+    if len(placed) < len(rows):
+        _log.warning("%s: %d of %d frames have no place and are left out", path, len(rows) - len(placed), len(rows))
+    problems, frames = Problems(path), []
+    for where, cells, row in placed:
         try:
-            places.append(_place(cells, where))
-            attitudes.append([number(cells[key], key, where) if cells[key] else math.nan for key in columns][2:])
-            scores.append([_score(row, index, name, where) for name, index in names.items()])
+            frames.append(_frame(cells, row, names, where))
         except InputError as error:
             problems.add(error)
     problems.check()
-    if not places:
-        raise EmptyResultError(f"{path}: no frame has a place; expected GPSLatitude and GPSLongitude; add them")
-    if lost:
-        _log.warning("%s: %d of %d frames have no place and are left out", path, lost, lost + len(places))
-    latitude, longitude = np.array(places, np.float64).T
+    places, attitudes, scores = zip(*frames, strict=True)
+    latitude, longitude = np.array(places, np.float64).T.copy()
     looked = np.array(attitudes, np.float64) if len(columns) == 6 else None
-    return Survey(latitude.copy(), longitude.copy(), np.array(scores, np.float32), tuple(names), looked)
+    return Survey(latitude, longitude, np.array(scores, np.float32), tuple(names), looked)
 
 
 def survey_classes(surveys: Sequence[Survey | ScoreMap]) -> tuple[str, ...]:
@@ -246,6 +242,16 @@ def _class_columns(table: Table, classes: Classes | None) -> dict[str, int]:
 def _attitude_columns(table: Table) -> tuple[str, ...]:
     """The four columns of where the camera looked from, or none of them."""
     return _ATTITUDE if set(_ATTITUDE) <= set(table.header()) else ()
+
+
+def _frame(
+    cells: dict[str, str], row: Sequence[str], names: dict[str, int], where: str
+) -> tuple[tuple[float, float], list[float], list[float]]:
+    """Place, attitude (empty where the file has none) and scores of one frame."""
+    place = _place(cells, where)
+    angles = [(key, text) for key, text in cells.items() if key in _ATTITUDE]
+    attitude = [number(text, key, where) if text else math.nan for key, text in angles]
+    return place, attitude, [_score(row, index, name, where) for name, index in names.items()]
 
 
 def _place(cells: dict[str, str], where: str) -> tuple[float, float]:
