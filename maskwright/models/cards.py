@@ -60,7 +60,7 @@ def _scores(scores: Mapping[str, Any]) -> list[str]:
 def _curve(history: Sequence[Mapping[str, Any]]) -> list[str]:
     if not history:
         return []
-    keys = list(history[0])
+    keys = sorted(history[0], key=lambda key: (key != "step", key))
     head = ["## Learning curve", "", f"| {' | '.join(keys)} |", "|---" * len(keys) + "|"]
     return [*head, *(f"| {' | '.join(_text(each.get(key)) for key in keys)} |" for each in history), ""]
 

@@ -5,7 +5,6 @@ The weights NVIDIA trained are under a non-commercial licence: `Backbone.licence
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -16,6 +15,7 @@ from torch.nn.functional import interpolate
 from maskwright.errors import InputError, UnknownNameError
 from maskwright.models.known import KNOWN
 from maskwright.models.lookup import need_weights
+from maskwright.models.quiet import quiet
 
 NVIDIA = "NVIDIA source code licence (non-commercial)"
 SCRATCH: dict[str, dict[str, Any]] = {
@@ -93,7 +93,7 @@ def _from_folder(folder: Path, name: str, bands: int, classes: int) -> Backbone:
     told = _told(config)
     if not any((folder / each).is_file() for each in ("model.safetensors", "pytorch_model.bin")):
         return Backbone(rebuild(told), {"kind": "segformer", "config": told}, None, None)
-    with _QuietAboutNewHeads():
+    with quiet():  # that a head for other classes is new is the point
         model = SegformerForSemanticSegmentation.from_pretrained(
             folder, config=config, ignore_mismatched_sizes=True, local_files_only=True, dtype=torch.float32
         )
@@ -110,15 +110,3 @@ def _told(config: Any) -> dict[str, Any]:
         "decoder_hidden_size",
     )  # fmt: skip
     return {key: cast(Any, getattr(config, key)) for key in keys}
-
-
-class _QuietAboutNewHeads:
-    """transformers warns at length that a head for new classes is new; here that is the point."""
-
-    def __enter__(self) -> None:
-        self.logger = logging.getLogger("transformers.modeling_utils")
-        self.level = self.logger.level
-        self.logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        self.logger.setLevel(self.level)

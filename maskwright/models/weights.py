@@ -194,8 +194,9 @@ def write_model(folder: str | Path, record: ModelRecord, state: Mapping[str, Ten
     content = save({key: each.detach().cpu().contiguous() for key, each in sorted(state.items())})
     write_atomically(folder / WEIGHTS, content)
     told = {"format": FORMAT, **asdict(record), "sha256": hashlib.sha256(content).hexdigest()}
-    write_atomically(folder / CARD, model_card(told).encode())
-    write_atomically(folder / RECORD, (json.dumps(told, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+    text = json.dumps(told, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    write_atomically(folder / CARD, model_card(json.loads(text)).encode())
+    write_atomically(folder / RECORD, text.encode())
 
 
 def read_record(folder: str | Path) -> ModelRecord:

@@ -156,6 +156,7 @@ torch.save(fitted.state, sys.argv[2])
 """
 
 
+@pytest.mark.timeout(500)
 def test_killed_in_the_middle_of_a_step_and_started_again(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(SCRIPT.format(folder=str(Path(__file__).parent)))
@@ -163,14 +164,14 @@ def test_killed_in_the_middle_of_a_step_and_started_again(tmp_path: Path) -> Non
     words = [sys.executable, str(script), str(checkpoint), str(out)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     first = subprocess.Popen(words, env=environment)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 200
     while not checkpoint.exists():
         assert first.poll() is None and time.monotonic() < deadline, "it ended, or hung, before its first checkpoint"
         time.sleep(0.01)
     time.sleep(0.12)
     first.send_signal(signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL and not out.exists()
-    subprocess.run(words, env=environment, check=True, timeout=120)
+    subprocess.run(words, env=environment, check=True, timeout=200)
     resumed = torch.load(out, weights_only=True)
     whole = _fit(_plan()).state
     assert all(torch.equal(resumed[key], whole[key]) for key in whole)
