@@ -62,7 +62,8 @@ def degree_grid(
     down = cell_m / METRES_PER_DEGREE
     across = down / np.cos(np.radians(latitude.mean()))
     height, width = (
-        int(np.ceil(np.ptp(places) / step - 1e-6)) + 1 + 2 * margin for places, step in ((latitude, down), (longitude, across))
+        int(np.ceil(np.ptp(places) / step - 1e-6)) + 1 + 2 * margin
+        for places, step in ((latitude, down), (longitude, across))
     )
     left, top = longitude.min() - (margin + 0.5) * across, latitude.min() + (height - margin - 0.5) * down
     return (height, width), (float(across), 0.0, float(left), 0.0, float(-down), float(top))
