@@ -14,6 +14,7 @@ from maskwright.arrays.joint_names import Joint, read_joint
 UPPER_LEG, LOWER_LEG, TAIL, NECK, FACE, UNNAMED = 0.055, 0.035, 0.04, 0.10, 0.05, 0.05  # thickness in trunk lengths
 TRUNK_MARGIN = 0.10
 SPAN = 0.05  # between joints whose bones nobody names body is possible: as if so far outside it
+CORE = 0.22  # of the thickness along a bone is certainly body
 LEAST_LENGTH_PX = 4.0
 
 
@@ -86,11 +87,11 @@ def body_distance(sticks: Sticks, shape: tuple[int, int]) -> tuple[NDArray[np.fl
     for start, end, radius in zip(sticks.starts, sticks.ends, sticks.radii, strict=True):
         away = _segment_distance(rows, cols, start, end)
         np.minimum(beyond, away - np.float32(radius), out=beyond)
-        core |= away <= max(0.22 * radius, 0.5)
+        core |= away <= max(CORE * radius, 0.5)
     for hull in sticks.hulls:
         away, inside = _hull_distance(rows, cols, hull)
         np.minimum(beyond, away - np.float32(sticks.margin), out=beyond)
-        core |= inside if len(hull) > 2 else away <= max(0.22 * sticks.margin, 0.5)
+        core |= inside if len(hull) > 2 else away <= max(CORE * sticks.margin, 0.5)
     if len(sticks.span) > 2:
         away, _ = _hull_distance(rows, cols, sticks.span)
         np.minimum(beyond, away + np.float32(SPAN * sticks.length), out=beyond)

@@ -98,7 +98,7 @@ def test_pixels_without_data_are_nobody_and_teach_nothing() -> None:
 def test_the_body_of_another_animal_is_left_to_it() -> None:
     pixels, region, places = beast()
     pair = np.concatenate([pixels, pixels], axis=1)[:, 30:]
-    first, second = places - (0, 30), places + (0, 120)
+    first, second = places - np.array([0, 30]), places + np.array([0, 120])
     scores = figure_from_joints(pair, *first.T, names=JOINTS, others=[sticks_of(*second.T, JOINTS)])
     truth = np.zeros(pair.shape[:2], bool)
     truth[:, :120] = region[:, 30:]
