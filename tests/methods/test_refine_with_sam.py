@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 from scipy import ndimage
 
@@ -19,6 +20,7 @@ from maskwright.contracts import check_refiner  # noqa: E402
 from maskwright.errors import GridError, InputError, UnknownNameError  # noqa: E402
 from maskwright.methods.catalogue import make_method, setting_problems  # noqa: E402
 from maskwright.methods.refine_with_sam import RefineWithSam  # noqa: E402
+from maskwright.models.lookup import file_hash  # noqa: E402
 from maskwright.models.sam import NO_POINT  # noqa: E402
 from maskwright.types import UNKNOWN, Image, Mask  # noqa: E402
 from tests.models.tiny_sam import save_tiny  # noqa: E402
@@ -303,3 +305,29 @@ def test_settings_are_checked_at_the_door(use: Any) -> None:
         RefineWithSam()(Image(np.zeros((1, 1, 3), np.uint8)), Mask(truth, NAMES))
     with pytest.raises(InputError, match="batch is 0"):
         RefineWithSam(batch=0)
+
+
+def test_from_file_to_file_with_a_story(tiny: Path, tmp_path: Path) -> None:
+    from maskwright.cli.main import main
+    from maskwright.io.classes import Classes, write_classes
+    from maskwright.io.masks import read_mask, write_mask
+
+    image, truth = scene()
+    pictures, masks, out = tmp_path / "pics", tmp_path / "rough", tmp_path / "crisp"
+    pictures.mkdir()
+    PIL.Image.fromarray(np.asarray(image.pixels)).save(pictures / "reef.png")
+    write_mask(masks / "reef.png", Mask(truth, NAMES))
+    write_classes(masks / "classes.yaml", Classes(NAMES))
+    call = ["refine", "refine_with_sam", str(pictures), "--masks", str(masks), "--out", str(out), "--quiet"]
+    settings = [f"model={tiny}", "classes=[coral, rock]", "min_overlap=0.0", "precision=float32", "device=cpu"]
+    for each in settings:
+        call += ["--set", each]
+    assert main(call) == 0
+    refined = read_mask(out / "reef.png")
+    assert refined.history[-1].name == "refine_with_sam"
+    assert refined.history[-1].weights == file_hash(tiny / "model.safetensors")
+    direct = RefineWithSam(
+        model=str(tiny), classes=("coral", "rock"), min_overlap=0.0, precision="float32", device="cpu"
+    )(image, Mask(truth, NAMES))
+    np.testing.assert_array_equal(refined.class_ids, direct.class_ids)
+    assert not np.array_equal(direct.class_ids, truth)
