@@ -23,6 +23,7 @@ COMMANDS = {
     "new": "a project to start from: recipe, classes, toy data",
     "check": "is everything a recipe needs there and right? runs nothing",
     "run": "the whole recipe, resumed where it stopped",
+    "joints": "pictures to the joints of their animals, as hints",
     "label": "hints to masks",
     "refine": "masks to better masks",
     "train": "masks to a segmenter",

@@ -1,4 +1,4 @@
-"""`maskwright models`: which pretrained weights are known, where they lie, whether they are right; an offline pack."""
+"""`maskwright models`: which pretrained weights are known, where they lie, whether right; packs; conversion."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from maskwright.cli.screen import Answer, Screen, plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("list", "show", "verify", "pack"), help="what to do")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones (verify, pack: by default all found)")
-    parser.add_argument("--out", type=Path, metavar="DST", help="pack: a folder, or a file that ends in .tar")
+    parser.add_argument("action", choices=("list", "show", "verify", "pack", "convert"), help="what to do")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="which ones (verify, pack: by default all found; convert: a file of pose weights)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DST", help="pack: a folder, or a file that ends in .tar; convert: a folder"
+    )
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
-    return {"list": _list, "show": _show, "verify": _verify, "pack": _pack}[arguments.action](arguments)
+    return {"list": _list, "show": _show, "verify": _verify, "pack": _pack, "convert": _convert}[arguments.action](
+        arguments
+    )
 
 
 def _list(arguments: argparse.Namespace) -> Answer:
@@ -57,6 +66,18 @@ def _pack(arguments: argparse.Namespace) -> Answer:
     packed = pack_weights(arguments.names or None, arguments.out)
     notes = [f"{len(packed)} packed into {arguments.out}; elsewhere set MASKWRIGHT_MODELS to that folder"]
     return Answer({"packed": packed, "out": str(arguments.out)}, "\n".join(packed), notes=notes)
+
+
+def _convert(arguments: argparse.Namespace) -> Answer:
+    from maskwright.errors import InputError
+    from maskwright.models.pose_files import convert_pose_file
+
+    if arguments.out is None or len(arguments.names) != 1:
+        raise InputError("maskwright models convert: one FILE of pose weights and --out FOLDER are needed; give both")
+    found = convert_pose_file(arguments.names[0], arguments.out)
+    record = {"out": str(arguments.out), "width": found.width, "joints": found.joints, "layout": found.layout}
+    notes = [f"an HRNet of width {found.width} for {found.joints} joints, as tensors only, in {arguments.out}"]
+    return Answer({**record, "names": plain(found.names)}, notes=notes)
 
 
 def _record(name: str) -> dict[str, Any]:

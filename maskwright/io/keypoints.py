@@ -71,17 +71,20 @@ def write_keypoints(
     instances: Mapping[str, Instances] | None = None,
     files: Mapping[str, Path] | None = None,
     sizes: Mapping[str, tuple[int, int]] | None = None,
+    story: Mapping[str, Any] | None = None,
 ) -> tuple[str, ...]:
     """Write animals as COCO keypoints, or as a DeepLabCut table where the path ends in .csv; gives what was lost.
 
     In COCO, joints without a place get v = 0, scores from 0.75 v = 2, others v = 1, and `keypoint_scores` keeps the
     exact ones. With `instances` an animal's `object_id` brings its class, outline and box; else the category is
-    "animal". `sizes` are (height, width).
+    "animal". `sizes` are (height, width); `story` stands under `info.maskwright`.
     """
     titles = {name: files[name].name if files and name in files else f"{name}.png" for name in keypoints}
     if Path(path).suffix.lower() == ".csv":
         return write_pose_csv(path, keypoints, titles)
     content = _CocoPose(titles, keypoints, instances or {}, sizes or {}).content()
+    if story is not None:
+        content = {"info": {"maskwright": dict(story)}, **content}
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     write_atomically(path, (text + "\n").encode())
     return ()

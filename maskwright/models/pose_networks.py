@@ -13,9 +13,8 @@ from maskwright.arrays.heatmaps import Refinement
 from maskwright.errors import InputError
 from maskwright.io.profiles import plain
 from maskwright.models.known import KNOWN, KnownWeights
-from maskwright.models.lookup import need_weights
 from maskwright.models.pose_files import PoseWeights, read_pose_file
-from maskwright.models.pretrained import load_pretrained
+from maskwright.models.pretrained import find_model, load_pretrained
 from maskwright.models.vocabularies import Vocabulary, find_vocabulary, vocabulary_of
 
 
@@ -49,10 +48,7 @@ def open_pose_network(model: str | Path, vocabulary: str = "auto") -> PoseNetwor
 
     `vocabulary` says what its channels mean where the weights do not: "superanimal", "ap10k", "animal_pose", "human17".
     """
-    path = Path(model)
-    if not path.exists() and str(model) in KNOWN:
-        found = need_weights(str(model))
-        path = found.folder if found.beside else found.path
+    path = find_model(model)
     if (path / "config.json").is_file():
         return _vit_pose(path, vocabulary)
     return _hrnet(read_pose_file(path), vocabulary)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from maskwright.errors import FormatError, InputError
+from maskwright.errors import FormatError, InputError, UnknownNameError
 from maskwright.io.texts import read_json
 from maskwright.models.known import KNOWN
 from maskwright.models.lookup import file_hash, need_weights
@@ -32,16 +32,20 @@ class Pretrained:
         return tuple(str(names[index]) for index in range(len(names)))
 
 
-def find_folder(model: str | Path) -> Path:
-    """The folder of known weights by their name, or the path itself."""
-    if not Path(model).exists() and str(model) in KNOWN:
-        return need_weights(str(model)).folder
-    return Path(model)
+def find_model(model: str | Path) -> Path:
+    """The path itself, or where known weights of that name lie: their folder if they need what lies beside them."""
+    path = Path(model)
+    if path.exists() or str(model) not in KNOWN:
+        if not path.exists() and path.name == str(model) and not path.suffix:
+            raise UnknownNameError("file, folder or pretrained model", str(model), KNOWN)
+        return path
+    found = need_weights(str(model))
+    return found.folder if found.beside else found.path
 
 
 def load_pretrained(model: str | Path, kinds: Mapping[str, str]) -> Pretrained:
     """The network in a folder, or of known weights; `kinds` are the model types that will do, and their classes."""
-    folder = find_folder(model)
+    folder = find_model(model)
     kind = str(read_config(folder).get("model_type"))
     if kind not in kinds:
         raise FormatError(

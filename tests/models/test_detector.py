@@ -16,10 +16,9 @@ import torch
 from maskwright.errors import FormatError, InputError, MissingWeightsError, UnknownNameError
 from maskwright.models.detector import KINDS, Detector, Finding
 from maskwright.models.pretrained import load_pretrained
-from maskwright.models.quiet import quiet
+from tests.tiny_networks import LABELS, save_detector
 
 transformers = pytest.importorskip("transformers")
-LABELS = ("person", "horse", "zebra", "chair")
 
 
 @pytest.fixture(autouse=True)
@@ -30,41 +29,13 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def save(folder: Path, kind: str = "rt_detr") -> Path:
-    torch.manual_seed(9)
-    residual = transformers.RTDetrResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 16, 16, 16], depths=[1, 1, 1, 1], layer_type="basic",
-        out_features=["stage2", "stage3", "stage4"],
-    )  # fmt: skip
-    graph = transformers.HGNetV2Config(
-        embedding_size=8, stem_channels=[3, 8, 8], hidden_sizes=[8, 16, 16, 16], depths=[1, 1, 1, 1],
-        stage_in_channels=[8, 8, 16, 16], stage_mid_channels=[8] * 4, stage_out_channels=[8, 16, 16, 16],
-        stage_num_blocks=[1] * 4, stage_downsample=[False, True, True, True], stage_light_block=[False] * 4,
-        stage_kernel_size=[3] * 4, stage_numb_of_layers=[1] * 4, out_features=["stage2", "stage3", "stage4"],
-    )  # fmt: skip
-    prefix = {"rt_detr": "RTDetr", "rt_detr_v2": "RTDetrV2", "d_fine": "DFine"}[kind]
-    config = getattr(transformers, f"{prefix}Config")(
-        backbone_config=graph if kind == "d_fine" else residual, encoder_hidden_dim=16,
-        encoder_in_channels=[16, 16, 16], feat_strides=[8, 16, 32], encoder_layers=1, encoder_ffn_dim=16,
-        encoder_attention_heads=2, num_feature_levels=3, d_model=16, num_queries=20,
-        decoder_in_channels=[16, 16, 16], decoder_ffn_dim=16, decoder_layers=2, decoder_attention_heads=2,
-        num_denoising=0, id2label=dict(enumerate(LABELS)), label2id={name: n for n, name in enumerate(LABELS)},
-    )  # fmt: skip
-    network = getattr(transformers, KINDS[kind])(config)
-    with quiet():
-        network.save_pretrained(folder)
-    said = {"size": {"height": 64, "width": 96}, "do_normalize": False}
-    (folder / "preprocessor_config.json").write_text(json.dumps(said))
-    return folder
-
-
 def picture() -> Any:
     return np.random.default_rng(1).integers(0, 255, (40, 90, 3), np.uint8)
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_the_boxes_transformers_reads(tmp_path: Path, kind: str) -> None:
-    found = Detector.of(save(tmp_path / kind, kind), Finding("all", least_score=0), device="cpu")
+    found = Detector.of(save_detector(tmp_path / kind, kind), Finding("all", least_score=0), device="cpu")
     (boxes,) = found([picture()])
     logits, shares = found._ask(found._prepared(picture()))
     processor = transformers.RTDetrImageProcessor()
@@ -80,7 +51,7 @@ def test_the_boxes_transformers_reads(tmp_path: Path, kind: str) -> None:
 
 
 def test_pictures_are_prepared_as_transformers_does(tmp_path: Path) -> None:
-    found = Detector.of(save(tmp_path / "one"), Finding(), device="cpu")
+    found = Detector.of(save_detector(tmp_path / "one"), Finding(), device="cpu")
     processor = transformers.RTDetrImageProcessor(size={"height": 64, "width": 96})
     peer = processor(picture(), return_tensors="pt")["pixel_values"]
     torch.testing.assert_close(found._prepared(picture()), peer, atol=1.5 / 255, rtol=0)
@@ -120,7 +91,7 @@ def test_what_is_looked_for_and_how_sure() -> None:
 
 
 def test_wrong_folders_names_and_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = save(tmp_path / "one")
+    folder = save_detector(tmp_path / "one")
     with pytest.raises(UnknownNameError, match="did you mean 'horse'"):
         Detector.of(folder, Finding("hrose"))
     with pytest.raises(InputError, match=r"holds no config\.json"):
@@ -141,7 +112,7 @@ def test_wrong_folders_names_and_weights(tmp_path: Path, monkeypatch: pytest.Mon
 def test_weights_that_lack_tensors_are_not_made_up(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    folder = save(tmp_path / "one")
+    folder = save_detector(tmp_path / "one")
     tensors = load_file(folder / "model.safetensors")
     lost = sorted(tensors)[3]
     save_file(
@@ -152,7 +123,7 @@ def test_weights_that_lack_tensors_are_not_made_up(tmp_path: Path) -> None:
 
 
 def test_no_animal_among_the_classes(tmp_path: Path) -> None:
-    folder = save(tmp_path / "one")
+    folder = save_detector(tmp_path / "one")
     network = load_pretrained(folder, KINDS)
     assert network.labels == LABELS
     boats = dataclasses.replace(told(), labels=("boat", "car", "tree", "sky"))
