@@ -85,6 +85,15 @@ class RefineWithSam:
                 f"{self.window_px}; try an eighth of it"
             )
 
+    def check_parts(self) -> None:
+        """Whether the weights it needs are on this disk; asked before anything is written."""
+        from maskwright.models.pretrained import find_model
+
+        if not find_model(self.model).exists():
+            raise InputError(
+                f"model is {self.model!r}, which is not there; expected a folder of weights or a known name"
+            )
+
     def __call__(self, image: Image, mask: Mask) -> Mask:
         from maskwright.models.sam import load_sam
 

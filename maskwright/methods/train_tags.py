@@ -60,6 +60,15 @@ class TrainTags:
         if not self.learning_rate > 0 or not self.weight_decay >= 0:
             raise InputError("learning_rate is above 0 and weight_decay 0 or more; leave them out for the defaults")
 
+    def check_parts(self) -> None:
+        """Whether the weights it needs are on this disk; asked before anything is written."""
+        from maskwright.models.pretrained import find_model
+
+        if not find_model(self.backbone).exists():
+            raise InputError(
+                f"backbone is {self.backbone!r}, which is not there; expected a folder of weights or a known name"
+            )
+
     def __call__(self, samples: Sequence[Sample]) -> Tagger:
         from maskwright.models.feature_cache import FeatureCache
         from maskwright.models.tagger import Tagger, load_backbone

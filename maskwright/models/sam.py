@@ -6,7 +6,6 @@ and not by transformers' processors, whose numbers they equal.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,16 +18,22 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
-from maskwright.errors import FormatError, InputError, UnknownNameError
 from maskwright.models.feature_cache import FeatureCache, array_hash
-from maskwright.models.known import KNOWN
-from maskwright.models.lookup import file_hash, need_weights
+from maskwright.models.lookup import file_hash
+from maskwright.models.pretrained import find_model, load_pretrained, read_config
 from maskwright.models.processors import Precision, autocast, choose_device, choose_precision
-from maskwright.models.quiet import quiet
 
 Family = Literal["sam", "sam2", "edgetam"]
 
-NAMES = tuple(name for name in KNOWN if name.startswith("sam") or name == "edgetam")
+CLASSES = {
+    "sam": "SamModel",
+    "sam2": "Sam2Model",
+    "sam2_video": "Sam2Model",  # the published SAM 2 folders hold the video model, which has all of it
+    "edgetam": "EdgeTamModel",
+    "edgetam_video": "EdgeTamModel",
+}
+"""What the config of a folder calls itself, and the class of transformers that answers prompts with it."""
+
 INSIDE, OUTSIDE, NO_POINT = 1, 0, -1
 """What a prompt's point says; NO_POINT fills up prompts that have fewer points than others."""
 
@@ -224,11 +229,7 @@ def load_sam(path_or_name: str, device: str = "auto", precision: Precision = "au
     Nothing is downloaded. Weights that leave a part of the network without values are refused. The last two that were
     loaded are kept.
     """
-    path = Path(path_or_name).expanduser()
-    if not path.exists():
-        if path_or_name not in NAMES:
-            raise UnknownNameError("folder, checkpoint or SAM", path_or_name, NAMES)
-        path = need_weights(path_or_name).folder
+    path = find_model(path_or_name)
     chosen = choose_device(device)
     if path.is_file():
         from maskwright.models.sam_keys import read_checkpoint
@@ -250,58 +251,20 @@ def load_sam(path_or_name: str, device: str = "auto", precision: Precision = "au
 
 
 def _from_folder(folder: Path) -> tuple[nn.Module, Family, str]:
-    import transformers
-
-    kind = _json(folder / "config.json").get("model_type", "nothing")
-    classes: dict[str, tuple[Family, str]] = {
-        "sam": ("sam", "SamModel"),
-        "sam2": ("sam2", "Sam2Model"),
-        "sam2_video": ("sam2", "Sam2Model"),  # the published SAM 2 folders hold the video model, which has all of it
-        "edgetam": ("edgetam", "EdgeTamModel"),
-        "edgetam_video": ("edgetam", "EdgeTamModel"),
-    }
-    if kind not in classes:
-        raise FormatError(
-            f"{folder / 'config.json'}: is of a {kind}; expected one of {', '.join(classes)}; get another"
-        )
-    weights = sorted([*folder.glob("*.safetensors")] or [*folder.glob("*.bin")])
-    if not weights:
-        raise InputError(f"{folder}: holds no weights; expected model.safetensors; copy the whole folder")
-    family, name = classes[kind]
-    with quiet():
-        network, told = getattr(transformers, name).from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
-        )
-    _check_whole(folder, told)
-    return network, family, "+".join(file_hash(each) for each in weights)
-
-
-def _check_whole(where: Path, told: Mapping[str, Any]) -> None:
-    bad = sorted(str(each) for key in ("missing_keys", "mismatched_keys") for each in told.get(key, ()))
-    if bad:
-        some = ", ".join(bad[:3])
-        raise FormatError(f"{where}: {len(bad)} weights are missing or misshapen ({some}); expected all; get it again")
+    loaded = load_pretrained(folder, CLASSES)
+    families: dict[str, Family] = {"SamModel": "sam", "Sam2Model": "sam2", "EdgeTamModel": "edgetam"}
+    return loaded.network, families[CLASSES[loaded.kind]], loaded.sha256
 
 
 def _normalisation(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of colours in 0..1, as the folder says, else ImageNet's."""
     for name in ("preprocessor_config.json", "processor_config.json"):
         if (folder / name).is_file():
-            said = _json(folder / name)
+            said = read_config(folder, name)
             said = said.get("image_processor", said)
             if "image_mean" in said:
                 return tuple(said["image_mean"]), tuple(said["image_std"])
     return IMAGENET
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        said: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise FormatError(
-            f"{path}: cannot be read ({error}); expected what a SAM was saved with; get it again"
-        ) from error
-    return said
 
 
 def _tensors(

@@ -19,15 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from maskwright.errors import FormatError, InputError, UnknownNameError
+from maskwright.errors import FormatError, InputError
 from maskwright.io.outputs import write_atomically
 from maskwright.models.feature_cache import FeatureCache, array_hash
-from maskwright.models.known import KNOWN
-from maskwright.models.lookup import file_hash, need_weights
+from maskwright.models.lookup import file_hash
+from maskwright.models.pretrained import load_pretrained, read_config
 from maskwright.models.processors import Precision, autocast, choose_device, choose_precision
-from maskwright.models.quiet import quiet
 
-NAMES = tuple(name for name in KNOWN if name.startswith("dinov"))
 UNDECIDED = 0.5
 _log = logging.getLogger(__name__)
 
@@ -171,28 +169,13 @@ def load_backbone(
     cache: FeatureCache | None = None,
 ) -> Backbone:
     """A DINOv2 from a folder as transformers saves it, or by a known name; nothing is downloaded."""
-    from transformers import Dinov2Model
-
-    folder = Path(path_or_name).expanduser()
-    if not folder.is_dir():
-        if path_or_name not in NAMES:
-            raise UnknownNameError("folder or DINOv2", path_or_name, NAMES)
-        folder = need_weights(path_or_name).folder
-    weights = _weights_of(folder)
-    config = _config_of(folder)
-    if size % int(config.patch_size):
-        raise InputError(f"size is {size}; expected a multiple of {config.patch_size}, the patch of {folder.name}")
-    with quiet():
-        network, told = Dinov2Model.from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
-        )
-    if missing := sorted(told["missing_keys"]):
-        raise FormatError(
-            f"{folder}: {len(missing)} weights are missing ({missing[0]} ...); expected all; get it again"
-        )
+    loaded = load_pretrained(path_or_name, {"dinov2": "Dinov2Model"})
+    patch = int(loaded.network.config.patch_size)
+    if size % patch:
+        raise InputError(f"size is {size}; expected a multiple of {patch}, the patch of {loaded.folder.name}")
     chosen = choose_device(device)
     return Backbone(
-        network.to(chosen).eval().requires_grad_(False), file_hash(weights), path_or_name, _preparation(folder, size),
+        loaded.network.to(chosen).requires_grad_(False), loaded.sha256, path_or_name, _preparation(loaded.folder, size),
         chosen, choose_precision(precision, chosen), cache or FeatureCache(),
     )  # fmt: skip
 
@@ -217,7 +200,7 @@ def read_tagger(folder: str | Path, device: str = "auto", precision: Precision =
         reason = " ".join(str(error).split())[:200]
         raise FormatError(f"{weights}: is no whole tagger ({reason}); expected dinov2.* and classifier.*") from error
     chosen = choose_device(device)
-    told = _json(folder / "model.json") if (folder / "model.json").is_file() else {}
+    told = read_config(folder, "model.json") if (folder / "model.json").is_file() else {}
     backbone = Backbone(
         network.to(chosen).eval().requires_grad_(False), file_hash(weights),
         told.get("backbone", {}).get("name", folder.name), _preparation(folder, _size_said(folder)), chosen,
@@ -233,7 +216,7 @@ def read_tagger(folder: str | Path, device: str = "auto", precision: Precision =
 
 def _thresholds(folder: Path, tags: Sequence[str]) -> tuple[float, ...]:
     path = folder / "threshold.json"
-    said = _json(path) if path.is_file() else {}
+    said = read_config(folder, path.name) if path.is_file() else {}
     if set(said) != set(tags):
         _log.warning("%s does not name the tags of the model; every threshold is %s", path, UNDECIDED)
         return (UNDECIDED,) * len(tags)
@@ -243,7 +226,7 @@ def _thresholds(folder: Path, tags: Sequence[str]) -> tuple[float, ...]:
 def _size_said(folder: Path) -> int:
     """The side of the square a tagger was trained on, where its folder says so."""
     path = folder / "preprocessor_config.json"
-    size = _json(path).get("size") if path.is_file() else None
+    size = read_config(folder, path.name).get("size") if path.is_file() else None
     return int(size["height"]) if isinstance(size, dict) and "height" in size else Preparation().size
 
 
@@ -251,7 +234,7 @@ def _preparation(folder: Path, size: int) -> Preparation:
     path = folder / "preprocessor_config.json"
     if not path.is_file():
         return Preparation(size)
-    said, usual = _json(path), Preparation()
+    said, usual = read_config(folder, path.name), Preparation()
     return Preparation(
         size,
         tuple(said.get("image_mean", usual.mean)),
@@ -273,7 +256,7 @@ def _preprocessor(preparation: Preparation) -> dict[str, Any]:
 def _config_of(folder: Path) -> Any:
     from transformers import Dinov2Config
 
-    kind = _json(folder / "config.json").get("model_type", "nothing")
+    kind = read_config(folder).get("model_type", "nothing")
     if kind != "dinov2":
         raise FormatError(f"{folder / 'config.json'}: is of a {kind}; expected dinov2; get another folder")
     return Dinov2Config.from_pretrained(folder, local_files_only=True)
@@ -284,14 +267,6 @@ def _weights_of(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise InputError(f"{folder}: holds no weights; expected model.safetensors; copy the whole folder")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        said: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); expected a model's own; copy the folder again") from error
-    return said
 
 
 def _card(tagger: Tagger) -> str:

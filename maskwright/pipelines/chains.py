@@ -46,7 +46,8 @@ def refiners(recipe: Recipe, device: str = "auto") -> tuple[Part, ...]:
 def make(call: MethodCall, device: str = "auto", class_names: Sequence[str] = ()) -> Any:
     """The method of a call; one that runs on a device gets the device of the run, unless its settings name one.
 
-    A learner with the setting `class_names` gets those of the run the same way.
+    A learner with the setting `class_names` gets those of the run the same way. A method that needs weights (it has
+    `check_parts`) is asked whether they are here, so that this is told once and not for every picture.
     """
     fields = {each.name for each in dataclasses.fields(catalogue.find_method(call.method))}
     settings = dict(call.settings)
@@ -54,7 +55,10 @@ def make(call: MethodCall, device: str = "auto", class_names: Sequence[str] = ()
         settings.setdefault("device", device)
     if "class_names" in fields and any(class_names):
         settings.setdefault("class_names", tuple(class_names))
-    return catalogue.make_method(call.method, settings)
+    method = catalogue.make_method(call.method, settings)
+    if hasattr(method, "check_parts"):
+        method.check_parts()
+    return method
 
 
 def predicting_chain(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.errors import MaskwrightError, RecipeError
+from maskwright.pipelines.chains import make
 from maskwright.pipelines.gather import Collection, gather
 from maskwright.pipelines.recipe import MethodCall, Recipe, missing_files, read_recipe
 
@@ -21,7 +22,7 @@ def check(recipe: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
     found: dict[str, Any] = {"recipe": str(recipe), "ready": False, "problems": []}
     try:
         read = read_recipe(recipe, settings)
-        problems = missing_files(read)
+        problems = [*missing_files(read), *_missing_parts(read)]
         collection = gather(read) if not problems else None
     except RecipeError as error:
         return {**found, "problems": list(error.problems)}
@@ -41,6 +42,17 @@ def check(recipe: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
         "failed": [{"name": name, "reason": reason} for name, reason in collection.failed],
         "steps": [_cost(step, call, sizes) for step, call in _calls(read)],
     }
+
+
+def _missing_parts(recipe: Recipe) -> list[str]:
+    """One line for each method that lacks weights."""
+    problems = []
+    for _, call in _calls(recipe):
+        try:
+            make(call)
+        except MaskwrightError as error:
+            problems.append(str(error))
+    return problems
 
 
 def _sizes(collection: Collection) -> tuple[list[int], list[str]]:

@@ -331,3 +331,32 @@ def test_from_file_to_file_with_a_story(tiny: Path, tmp_path: Path) -> None:
     )(image, Mask(truth, NAMES))
     np.testing.assert_array_equal(refined.class_ids, direct.class_ids)
     assert not np.array_equal(direct.class_ids, truth)
+
+
+def test_missing_weights_are_told_once_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maskwright.cli.main import main
+    from maskwright.io.masks import write_mask
+
+    monkeypatch.setenv("MASKWRIGHT_MODELS", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "nowhere"))
+    image, truth = scene()
+    (tmp_path / "pics").mkdir()
+    PIL.Image.fromarray(np.asarray(image.pixels)).save(tmp_path / "pics" / "reef.png")
+    write_mask(tmp_path / "rough" / "reef.png", Mask(truth, NAMES))
+    call = ["refine", "refine_with_sam", str(tmp_path / "pics"), "--masks", str(tmp_path / "rough")]
+    call += ["--out", str(tmp_path / "crisp")]
+    for model, text in (
+        ("sam2.1-hiera-tiny", "hf download facebook/sam2.1-hiera-tiny"),
+        ("weights/no", "is not there"),
+    ):
+        assert main([*call, "--set", f"model={model}"]) == 2
+        assert text in capsys.readouterr().err
+    assert not (tmp_path / "crisp").exists()
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "images: pics\nmasks: rough\nrefine: [{method: refine_with_sam, settings: {model: sam-vit-huge}}]\n"
+    )
+    assert main(["check", str(recipe)]) == 2
+    assert "no weights of sam-vit-huge" in capsys.readouterr().out

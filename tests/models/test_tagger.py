@@ -109,7 +109,7 @@ def test_a_folder_as_dinovdeau_was_published_is_read(folder: Path, tmp_path: Pat
 def test_what_is_no_tagger_is_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="is no whole tagger"):
         read_tagger(folder)
-    with pytest.raises(UnknownNameError, match="dinov2-base"):
+    with pytest.raises(UnknownNameError, match="did you mean 'dinov2-base'"):
         load_backbone("dinov2-bas")
     with pytest.raises(InputError, match="multiple of 14"):
         load_backbone(str(folder), size=50)
