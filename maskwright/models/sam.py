@@ -222,14 +222,20 @@ class Sam:
         return logits.float().cpu().numpy(), quality.float().cpu().numpy()
 
 
-@lru_cache(maxsize=2)
 def load_sam(path_or_name: str, device: str = "auto", precision: Precision = "auto") -> Sam:
     """SAM, SAM 2 or EdgeTAM from a folder as transformers saves it, a SAM checkpoint (.pth), or a known name.
 
     Nothing is downloaded. Weights that leave a part of the network without values are refused. The last two that were
-    loaded are kept.
+    loaded are kept, as long as their files stay as they are.
     """
     path = find_model(path_or_name)
+    files = [path] if path.is_file() else sorted(path.glob("*"))
+    stamps = tuple((each.name, each.stat().st_size, each.stat().st_mtime_ns) for each in files)
+    return _load(path, stamps, device, precision)
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, stamps: tuple[tuple[str, int, int], ...], device: str, precision: Precision) -> Sam:  # noqa: ARG001  # part of the key
     chosen = choose_device(device)
     if path.is_file():
         from maskwright.models.sam_keys import read_checkpoint

@@ -211,6 +211,15 @@ def test_weights_that_are_not_all_there_are_refused(folders: dict[str, Path], tm
         load_sam(str(tmp_path))
 
 
+def test_replaced_weights_are_read_again(tmp_path: Path) -> None:
+    first = load_sam(str(save_tiny("sam", tmp_path)), "cpu", "float32")
+    assert load_sam(str(tmp_path), "cpu", "float32") is first
+    model = tiny_sam()
+    model.mask_decoder.iou_token.weight.data += 1
+    model.save_pretrained(tmp_path)
+    assert load_sam(str(tmp_path), "cpu", "float32").sha256 != first.sha256
+
+
 def test_what_is_no_sam_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'sam-vit-base'"):
         load_sam("sam-vit-bas")
