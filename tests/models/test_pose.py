@@ -17,7 +17,7 @@ from maskwright.errors import InputError, MissingPartError, MissingWeightsError
 from maskwright.models.hrnet import HRNetPose
 from maskwright.models.pose import MEAN, STD, PoseEstimator, TopDown
 from maskwright.models.pose_networks import PoseNetwork, open_pose_network
-from maskwright.models.vocabularies import Vocabulary
+from maskwright.models.vocabularies import Vocabulary, find_vocabulary
 
 COLOURS = ("red_blob", "green_blob", "blue_blob")
 PLACES = [(40, 61), (70, 120), (52, 148)]  # row and column of each blob in a picture of 120 x 200
@@ -124,6 +124,25 @@ def test_mirrored_answers_are_averaged_with_the_right_partner() -> None:
     assert right.cols[0] == pytest.approx(70, abs=2)
     assert right.cols[1] == pytest.approx(129, abs=2)
     assert right.scores.min() > wrong.scores.max() + 0.05
+
+
+class Numbers(nn.Module):
+    """Heat-map k of 39 is k everywhere."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return torch.arange(39.0)[:, None, None].expand(len(pixels), 39, 64, 64)
+
+
+@pytest.mark.parametrize(("mirror", "index", "expected"), [("by_name", 20, 20), ("as_released", 20, 20.5)])
+def test_the_released_mirror_list_is_a_switch(mirror: Any, index: int, expected: float, tmp_path: Path) -> None:
+    quadruped = find_vocabulary("superanimal")
+    asked = PoseEstimator(network(Numbers(), quadruped.names), TopDown(mirror=mirror), "cpu")
+    heatmaps = asked._heatmaps(np.zeros((2, 256, 256, 3), np.uint8))
+    assert heatmaps[1, index, 5, 5] == expected
+    assert heatmaps[1, 5, 5, 5] == 7.5  # right and left eye, in both lists
+    path = tmp_path / "ap10k.pth"
+    torch.save({"state_dict": small().state_dict()}, path)
+    assert PoseEstimator.of(path, TopDown(mirror=mirror), device="cpu").how.mirror == "by_name"
 
 
 def small(joints: int = 17) -> HRNetPose:
