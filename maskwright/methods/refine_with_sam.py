@@ -136,15 +136,15 @@ class RefineWithSam:
         seen, pixels = None, None
         for channel, class_id in enumerate(wanted):
             whole = (class_ids == class_id) & valid
-            parts = [] if self._is_senseless(whole, valid) else self._parts(whole)
-            if parts and seen is None:
+            parts, count = self._parts(whole, valid)
+            if count and seen is None:
                 pixels = to_rgb_bytes(np.asarray(image.pixels), valid)
                 seen = sam.embed(pixels)
             rest = whole.copy()
-            for start in range(0, len(parts), self.batch):
+            for start in range(0, count, self.batch):
                 assert seen is not None
                 assert pixels is not None
-                chunk = parts[start : start + self.batch]
+                chunk = [parts == number for number in range(start, min(start + self.batch, count))]
                 for part, logits in zip(chunk, self._answers(sam, seen, pixels, chunk, whole, valid), strict=True):
                     if logits is not None:
                         np.maximum(scores[channel], _sigmoid(logits), out=scores[channel], where=valid)
@@ -153,16 +153,16 @@ class RefineWithSam:
             scores[-1][rest] = 1
         return scores
 
-    def _is_senseless(self, whole: Region, valid: Region) -> bool:
-        return self.mode == "safe" and (not whole.any() or bool((whole == valid).all()))
-
-    def _parts(self, whole: Region) -> list[Region]:
+    def _parts(self, whole: Region, valid: Region) -> tuple[NDArray[np.int32], int]:
+        """What to ask for one by one: numbered from 0, -1 elsewhere, and how many; none where asking makes no sense."""
+        labels = np.where(whole, 0, -1).astype(np.int32)
         if self.mode == "legacy":
-            return [whole]
-        if not self.split:
-            return [whole] if np.count_nonzero(whole) >= self.min_area_px else []
-        labels, count = split_regions(whole, min_area_px=max(self.min_area_px, 1))
-        return [labels == number for number in range(count)]
+            return labels, 1
+        if not whole.any() or (whole == valid).all():
+            return labels, 0
+        if self.split:
+            return split_regions(whole, min_area_px=max(self.min_area_px, 1))
+        return labels, int(np.count_nonzero(whole) >= self.min_area_px)
 
     def _answers(
         self,
