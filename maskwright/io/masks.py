@@ -114,7 +114,7 @@ def write_mask(
     if mask.confidence is None:
         confidence_path(path).unlink(missing_ok=True)
     else:
-        steps = np.rint(np.clip(np.nan_to_num(mask.confidence), 0, 1) * 255).astype(np.uint8)
+        steps = np.rint(np.fmin(np.fmax(mask.confidence, 0), 1) * 255).astype(np.uint8)
         _write_bytes(confidence_path(path), steps, mask.grid, None)
     _write_bytes(path, mask.class_ids, mask.grid, classes)
 
@@ -236,5 +236,5 @@ def _png(values: NDArray[np.uint8], classes: Classes | None) -> bytes:
     if classes is not None:
         picture.putpalette(classes.palette().tobytes())
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=6)
+    picture.save(file, "PNG", compress_level=4)
     return file.getvalue()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +90,7 @@ class Profile:
     other_names: frozenset[str] = frozenset()
     replace: tuple[str, tuple[str, ...]] = ("", ())
 
-    @property
+    @cached_property
     def region_of(self) -> dict[str, str]:
         """Every joint's region."""
         return {**self.joints, **self.more_joints}
@@ -101,7 +101,7 @@ class Profile:
         kept = [(name, color) for name, color in zip(self.regions, self.colors, strict=True) if name not in self.merge]
         return Classes((BACKGROUND, *(name for name, _ in kept)), ("#000000", *(color for _, color in kept)))
 
-    @property
+    @cached_property
     def known(self) -> dict[str, str]:
         """Plain spelling of every name, of the profile and of its vocabularies, to the joint it means."""
         names = {plain(alias): joint for each in self.vocabularies.values() for alias, joint in each.items()}

@@ -16,6 +16,7 @@ from maskwright.anatomy.outlines import Outline, cropped, find_outlines, match_o
 from maskwright.anatomy.parity import is_of, parity_shares
 from maskwright.anatomy.seeds import PartSeeds, joined, part_seeds, visible_joints
 from maskwright.anatomy.spread import Parts, spread_parts
+from maskwright.arrays.paths import Nearest
 from maskwright.errors import InputError, UnknownNameError
 from maskwright.io.classes import Classes
 from maskwright.io.profiles import BACKGROUND, Profile, read_profile
@@ -246,40 +247,40 @@ class _Canvas:
         self.ids = ids
         self.class_ids = np.full(shape, ids[-1], np.uint8)
         self.confidence = np.ones(shape, np.float32)
-        self.distance: NDArray[np.float32] | None = None
-        self.covered = np.zeros(shape, bool)
+        self.distance = np.full(shape, np.nan, np.float32)  # nan is where no animal is
 
     def paint(self, outline: Outline, parts: Parts, band_px: float, reach_px: float) -> None:
-        class_ids, confidence = _decide(parts, self.ids, band_px, reach_px)
-        at = outline.window.slices
-        here = outline.pixels
-        away = parts.nearest.distance
-        if self.distance is None:
-            self.distance = np.full(self.class_ids.shape, np.inf, np.float32)
-        before = self.distance[at]
-        wins = here & (~self.covered[at] | (away < before))
-        tied = here & self.covered[at] & (away == before) & (class_ids != self.class_ids[at])
-        self.class_ids[at][wins], self.confidence[at][wins] = class_ids[wins], confidence[wins]
-        self.class_ids[at][tied], self.confidence[at][tied] = UNKNOWN, 0
-        before[wins] = away[wins]
-        self.covered[at] |= here
+        here, at = outline.pixels, outline.window.slices
+        labels, distance, rival = parts.nearest
+        nearest = Nearest(labels[here], distance[here], rival[here])
+        class_ids, confidence = _decide(nearest, self.ids, band_px, reach_px)
+        before, current = self.distance[at][here], self.class_ids[at][here]
+        loses = nearest.distance > before
+        tied = (nearest.distance == before) & (class_ids != current)
+        class_ids[tied], confidence[tied] = UNKNOWN, 0
+        if loses.any():
+            class_ids = np.where(loses, current, class_ids)
+            confidence = np.where(loses, self.confidence[at][here], confidence)
+        self.class_ids[at][here], self.confidence[at][here] = class_ids, confidence
+        self.distance[at][here] = np.fmin(nearest.distance, before)
 
 
 def _decide(
-    parts: Parts, ids: NDArray[np.uint8], band_px: float, reach_px: float
+    nearest: Nearest, ids: NDArray[np.uint8], band_px: float, reach_px: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Class ids and confidence of a window, unknown where nobody can say."""
-    regions, near, rival = parts.nearest
+    """Class ids and confidence (n,) of the pixels of an outline, unknown where nobody can say."""
+    regions, near, rival = nearest
     with np.errstate(invalid="ignore"):
         apart = rival - near
-        total = rival + near
-        sure = np.where(np.isinf(rival), np.float32(1), apart / np.maximum(total, np.float32(1e-6)))
-    known = (regions >= 0) & (near <= reach_px) & (apart > 0) & (apart >= band_px)
+        sure = apart / np.maximum(rival + near, np.float32(1e-6))
+    sure[np.isinf(rival)] = 1
     if reach_px > 0 and math.isfinite(reach_px):
-        sure = sure * np.exp2(-near / np.float32(reach_px / 2))
-    class_ids = np.where(known, ids[regions], np.uint8(UNKNOWN)).astype(np.uint8)
-    confidence = np.where(known & (class_ids != UNKNOWN), sure, np.float32(0)).astype(np.float32)
-    return class_ids, confidence
+        sure *= np.exp2(near * np.float32(-2 / reach_px))
+    class_ids = ids[regions]
+    unknown = ~((regions >= 0) & (near <= reach_px) & (apart > 0) & (apart >= band_px))
+    class_ids[unknown] = UNKNOWN
+    sure[class_ids == UNKNOWN] = 0
+    return class_ids, sure
 
 
 def _places(joints: Mapping[str, tuple[float, float]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

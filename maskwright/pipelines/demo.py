@@ -52,7 +52,7 @@ CHAPTERS = {
         "animals", "Joints become body parts",
         "Thirty-nine joints and the outline of an animal say which pixel is leg, trunk, face or tail. Limbs hide each "
         "other, coats are striped, spotted or patched.",
-        6, "parts", ("keypoint_parts",), ("keypoint_parts", "train_parts"),
+        6, "anatomy", ("keypoint_parts",), ("train_parts",),
     ),
     "specimens": Chapter(
         "specimens", "One example becomes all others",
