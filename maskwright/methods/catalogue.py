@@ -31,6 +31,7 @@ METHODS: dict[str, str] = {
     "geodesic_point": "maskwright.methods.geodesic_point:GeodesicPoint",
     "random_walk": "maskwright.methods.random_walk:RandomWalk",
     "coarse_mask": "maskwright.methods.coarse_mask:CoarseMask",
+    "point_forest": "maskwright.methods.point_forest:PointForest",
     "keypoint_parts": "maskwright.methods.keypoint_parts:KeypointParts",
     "survey_scores": "maskwright.methods.survey_scores:SurveyScores",
     "fill_holes": "maskwright.methods.fill_holes:FillHoles",
