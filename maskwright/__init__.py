@@ -43,6 +43,7 @@ _HOMES = {
     "RandomWalk": "maskwright.methods.random_walk",
     "CoarseMask": "maskwright.methods.coarse_mask",
     "SurveyScores": "maskwright.methods.survey_scores",
+    "joints": "maskwright.pipelines.joints",
     "label": "maskwright.pipelines.commands",
     "refine": "maskwright.pipelines.commands",
     "train": "maskwright.pipelines.commands",

@@ -9,7 +9,7 @@ PUBLIC = {
     "Sample", "Step",
     "MaskwrightError", "read_classes", "read_image", "read_points", "read_keypoints", "read_mask", "write_mask",
     "NearestPoint", "GeodesicPoint", "RandomWalk", "CoarseMask", "SurveyScores",
-    "label", "refine", "train", "predict", "run", "evaluate", "measure", "convert", "explain", "replay",
+    "joints", "label", "refine", "train", "predict", "run", "evaluate", "measure", "convert", "explain", "replay",
 }  # fmt: skip
 
 
@@ -22,7 +22,20 @@ def test_the_names_are_these_and_each_is_there() -> None:
 
 
 def test_a_function_is_called_like_its_command_and_documented() -> None:
-    for name in ("label", "refine", "train", "predict", "run", "evaluate", "measure", "convert", "explain", "replay"):
+    commands = (
+        "joints",
+        "label",
+        "refine",
+        "train",
+        "predict",
+        "run",
+        "evaluate",
+        "measure",
+        "convert",
+        "explain",
+        "replay",
+    )
+    for name in commands:
         function = getattr(mw, name)
         assert callable(function)
         assert function.__name__ == name
