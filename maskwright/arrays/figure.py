@@ -32,7 +32,7 @@ Box = tuple[float, float, float, float]
 LENGTH_PX = 160.0  # how long a trunk is on the pixels where colours are learnt and the region is cut
 MOST_ENLARGED = 1.5
 PAD = 0.7  # how far around the figure the picture is looked at; this far away there is no body; in trunk lengths
-SLOPE, LEAST_PRIOR, MOST_PRIOR = 4.5, -6.0, 2.5  # log odds of body per trunk length away from it, and their bounds
+SLOPE, LEAST_PRIOR, MOST_PRIOR = 3.0, -6.0, 2.5  # log odds of body per trunk length away from it, and their bounds
 GROUND_FROM, GROUND_TO = 0.08, 0.4  # between these distances the surroundings are learnt, in trunk lengths
 COLOUR_SHARE, MOST_COLOUR = 0.6, 8.0  # how much of the log odds of colours counts, and their bound
 LOOSE_GROUND_FROM = 0.4  # the same where nobody knows how thick the body is
@@ -101,7 +101,7 @@ def figure_from_joints(
     barred = np.zeros(scene.size, bool)
     for other in others:
         barred |= body_distance(other.scaled(scene.factor, window[:2]), scene.size)[1]
-    guess = _Guess(beyond, core, barred & ~core, core, GROUND_FROM if sticks.hulls else LOOSE_GROUND_FROM)
+    guess = _Guess(beyond, core, barred & ~core, core, LOOSE_GROUND_FROM if len(sticks.span) else GROUND_FROM)
     return scene.put_back(_cut(scene, guess), shape, trust)
 
 

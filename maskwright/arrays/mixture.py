@@ -27,11 +27,11 @@ class Mixture:
         array([-0.92, -2.92], dtype=float32)
         """
         centre = self.shares @ self.means
-        terms = _monomials(np.asarray(values - centre, np.float32)) @ self._coefficients(centre)
+        terms = self._coefficients(centre) @ _monomials(np.asarray(values - centre, np.float32))
         return _log_sum(terms)[0]
 
     def _coefficients(self, centre: NDArray[np.float64]) -> Values:
-        """The logarithm of every Gaussian as a polynomial of the values around `centre`: (monomials, k)."""
+        """The logarithm of every Gaussian as a polynomial of the values around `centre`: (k, monomials)."""
         size = self.means.shape[1]
         precision = np.linalg.inv(self.covariances)
         means = self.means - centre
@@ -44,7 +44,7 @@ class Mixture:
         )
         rows, cols = np.triu_indices(size)
         squares = precision[:, rows, cols] * np.where(rows == cols, -0.5, -1.0)
-        return np.concatenate([constant[:, None], pull, squares], axis=1).T.astype(np.float32)
+        return np.concatenate([constant[:, None], pull, squares], axis=1).astype(np.float32)
 
 
 def fit_mixture(
@@ -74,36 +74,37 @@ def fit_mixture(
     monomials = _monomials(around)
     if start is None:
         nearest = _clusters(around, count, random_state)
-        belongs = np.eye(nearest.max() + 1, dtype=np.float32)[nearest]
+        belongs = (nearest == np.arange(nearest.max() + 1)[:, None]).astype(np.float32)
         start = _from_shares(belongs, monomials, centre, floor)
     found = start
     for _ in range(rounds):
-        _, belongs = _log_sum(monomials @ found._coefficients(centre))
+        _, belongs = _log_sum(found._coefficients(centre) @ monomials)
         found = _from_shares(belongs, monomials, centre, floor)
     return found
 
 
 def _monomials(values: Values) -> Values:
-    """1, every value and every product of two: (n, 1 + d + d (d + 1) / 2)."""
-    rows, cols = np.triu_indices(values.shape[1])
-    result = np.empty((len(values), 1 + values.shape[1] + len(rows)), np.float32)
-    result[:, 0] = 1
-    result[:, 1 : 1 + values.shape[1]] = values
-    np.multiply(values[:, rows], values[:, cols], out=result[:, 1 + values.shape[1] :])
+    """1, every value and every product of two: (1 + d + d (d + 1) / 2, n)."""
+    columns, size = np.ascontiguousarray(values.T), values.shape[1]
+    result = np.empty((1 + size + size * (size + 1) // 2, len(values)), np.float32)
+    result[0] = 1
+    result[1 : 1 + size] = columns
+    for place, (row, col) in enumerate(zip(*np.triu_indices(size), strict=True)):
+        np.multiply(columns[row], columns[col], out=result[1 + size + place])
     return result
 
 
 def _log_sum(terms: Values) -> tuple[Values, Values]:
-    """Logarithm of the sum of exponentials over the last axis, and the share of each in it."""
-    most = terms.max(axis=1, keepdims=True)
+    """Logarithm of the sum of exponentials over the first axis, and the share of each in it."""
+    most = terms.max(axis=0)
     powers = np.exp(terms - most)
-    total = powers.sum(axis=1, keepdims=True)
-    return (np.log(total) + most)[:, 0], powers / total
+    total = powers.sum(axis=0)
+    return np.log(total) + most, powers / total
 
 
 def _from_shares(belongs: Values, monomials: Values, centre: NDArray[np.float64], floor: float) -> Mixture:
-    """The Gaussians of values that belong to them by `belongs` (n, k); nearly empty ones are dropped."""
-    moments = (belongs.T @ monomials).astype(np.float64)
+    """The Gaussians of values that belong to them by `belongs` (k, n); nearly empty ones are dropped."""
+    moments = (belongs @ monomials.T).astype(np.float64)
     moments = moments[moments[:, 0] > 1e-3]
     weight, size = moments[:, 0], len(centre)
     moments = moments / weight[:, None]

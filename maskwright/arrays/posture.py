@@ -14,6 +14,7 @@ from maskwright.arrays.joint_names import Joint, read_joint
 UPPER_LEG, LOWER_LEG, TAIL, NECK, FACE, UNNAMED = 0.055, 0.035, 0.04, 0.10, 0.05, 0.05  # thickness in trunk lengths
 TRUNK_MARGIN = 0.10
 SPAN = 0.05  # between joints whose bones nobody names body is possible: as if so far outside it
+WHOLE, ENOUGH = 0.75, 5  # with a smaller share of the trunk's joints seen, and fewer, nobody knows where it ends
 CORE = 0.22  # of the thickness along a bone is certainly body
 LEAST_LENGTH_PX = 4.0
 
@@ -67,7 +68,8 @@ def sticks_of(
     if names is not None and sum(bool(each.role) for each in joints) >= 0.5 * seen.sum():
         trunk = _trunk(joints)
         if len(trunk) > 1:
-            return _named(places, joints, trunk)
+            named = _trunk([read_joint(name) for name in names])
+            return _named(places, joints, trunk, len(trunk) >= min(WHOLE * len(named), ENOUGH))
     return _unnamed(places, seen, bones)
 
 
@@ -89,11 +91,11 @@ def body_distance(sticks: Sticks, shape: tuple[int, int]) -> tuple[NDArray[np.fl
         np.minimum(beyond, away - np.float32(radius), out=beyond)
         core |= away <= max(CORE * radius, 0.5)
     for hull in sticks.hulls:
-        away, inside = _hull_distance(rows, cols, hull)
+        away = _hull_distance(rows, cols, hull)
         np.minimum(beyond, away - np.float32(sticks.margin), out=beyond)
-        core |= inside if len(hull) > 2 else away <= max(CORE * sticks.margin, 0.5)
+        core |= away <= (0.5 if len(hull) > 2 else max(CORE * sticks.margin, 0.5))
     if len(sticks.span) > 2:
-        away, _ = _hull_distance(rows, cols, sticks.span)
+        away = _hull_distance(rows, cols, sticks.span)
         np.minimum(beyond, away + np.float32(SPAN * sticks.length), out=beyond)
     return beyond / np.float32(sticks.length), core
 
@@ -114,7 +116,7 @@ def _down(joints: Sequence[Joint]) -> list[tuple[int, Joint]]:
     return sorted(limbs, key=lambda pair: -pair[1].order)
 
 
-def _named(places: NDArray[np.float64], joints: Sequence[Joint], trunk: list[int]) -> Sticks:
+def _named(places: NDArray[np.float64], joints: Sequence[Joint], trunk: list[int], is_whole: bool) -> Sticks:
     length = _length(places, trunk)
     bones = [*_legs(places, joints, trunk), *_tail(places, joints, trunk)]
     head = places[[index for index, each in enumerate(joints) if each.role == "head"]]
@@ -126,7 +128,8 @@ def _named(places: NDArray[np.float64], joints: Sequence[Joint], trunk: list[int
     ends = np.array([bone[1] for bone in bones]).reshape(-1, 2)
     radii = np.array([bone[2] for bone in bones]) * length
     hulls = tuple(_hull(each) for each in (places[trunk], head) if len(each) > 2 or each is not head)
-    return Sticks(starts, ends, radii, hulls, np.empty((0, 2)), TRUNK_MARGIN * length, length)
+    span = np.empty((0, 2)) if is_whole else _hull(places[_seen(places)])
+    return Sticks(starts, ends, radii, hulls, span, TRUNK_MARGIN * length, length)
 
 
 Bone = tuple[NDArray[np.float64], NDArray[np.float64], float]
@@ -228,8 +231,8 @@ def _segment_distance(
 
 def _hull_distance(
     rows: NDArray[np.float32], cols: NDArray[np.float32], hull: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Distance to a convex polygon, 0 inside it, and what is inside."""
+) -> NDArray[np.float32]:
+    """Distance to a convex polygon, 0 inside it."""
     shape = (rows.shape[0], cols.shape[-1])
     away, inside = np.full(shape, np.inf, np.float32), np.full(shape, len(hull) > 2)
     for start, end in zip(hull, np.roll(hull, -1, axis=0), strict=True):
@@ -237,4 +240,4 @@ def _hull_distance(
         down, right = (end - start).astype(np.float32)
         inside &= down * (cols - np.float32(start[1])) - right * (rows - np.float32(start[0])) >= 0
     away[inside] = 0
-    return away, inside
+    return away

@@ -77,6 +77,14 @@ def test_the_trunk_is_filled_between_its_joints(places: list[tuple[int, int]]) -
     assert core[middle[0] - 1 : middle[0] + 2, middle[1] - 1 : middle[1] + 2].any()
 
 
+def test_where_much_of_the_trunk_was_not_seen_all_between_the_joints_may_be_body() -> None:
+    names = ["neck", "withers", "belly", "tail_base", "L_B_Paw"]
+    rows, cols = np.array([5.0, 4, 12, 5, 25]), np.array([10.0, 14, 25, 40, 38])
+    assert not len(sticks_of(rows, cols, names).span)
+    rows[[1, 2]] = np.nan
+    assert len(sticks_of(rows, cols, names).span) == 3
+
+
 def test_scaled_sticks_lie_where_the_pixels_went() -> None:
     sticks = sticks_of([10, 10], [20, 40], ["neck", "hip"])
     half = sticks.scaled(0.5, (4.0, 6.0))
