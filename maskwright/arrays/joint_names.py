@@ -40,7 +40,7 @@ def read_joint(name: str) -> Joint:
     >>> read_joint("paw1LH_top"), read_joint("thing")
     (Joint(role='limb', limb='hind left', order=4), Joint(role='', limb='', order=0))
     """  # noqa: E501 - the answers of a doctest
-    words = _words(name)
+    words = words_of(name)
     if words & HEAD or {"neck", "end"} <= words or {"throat", "end"} <= words:
         return Joint("head")
     if words & {"tail"}:
@@ -57,7 +57,12 @@ def read_joint(name: str) -> Joint:
     return Joint("trunk") if words & TRUNK else Joint("")
 
 
-def _words(name: str) -> set[str]:
+def words_of(name: str) -> set[str]:
+    """The words a name is made of, in small letters: `front_right_1`, `L_B_Paw` and `paw1LH_top` alike.
+
+    >>> sorted(words_of("paw1LH_top"))
+    ['1', 'h', 'l', 'paw', 'top']
+    """
     parts = [each.lower() for each in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
     return {word for each in parts for word in TOGETHER.get(each, each).split()}
 

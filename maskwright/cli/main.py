@@ -30,6 +30,7 @@ COMMANDS = {
     "predict": "a segmenter to masks",
     "evaluate": "scores with intervals",
     "measure": "areas, cover, counts and lengths, with error bars",
+    "draw": "pictures with their parts, joints and confidence drawn over them",
     "convert": "masks and objects between formats, saying what was lost",
     "explain": "how a mask came to be, as a tree",
     "replay": "make a mask again and say whether it is identical",
