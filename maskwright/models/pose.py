@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -63,7 +63,7 @@ class PoseEstimator:
         choose_device(device)
         network = open_pose_network(model, vocabulary)
         if how.mirror == "as_released" and len(network.vocabulary.names) != len(AS_RELEASED):
-            how = TopDown(**{**vars(how), "mirror": "by_name"})  # only the list of 39 joints was released wrong
+            how = replace(how, mirror="by_name")  # only the list of 39 joints was released wrong
         return cls(network, how, device)
 
     def __call__(self, pictures: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> list[Keypoints]:
