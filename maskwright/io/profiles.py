@@ -170,13 +170,12 @@ def list_profiles() -> tuple[str, ...]:
 
 def read_profile(name: str | Path) -> Profile:
     """The profile of a name, or of a YAML file; all that is wrong with it is told at once, with lines."""
-    return _read(str(name))
+    return _shipped(str(name)) if str(name) in list_profiles() else _profile(_content(str(name), ()))
 
 
 @lru_cache(maxsize=16)
-def _read(name: str) -> Profile:
-    content = _content(name, ())
-    return _profile(content)
+def _shipped(name: str) -> Profile:
+    return _profile(_content(name, ()))
 
 
 def _path_of(name: str, beside: Path | None = None) -> Path:

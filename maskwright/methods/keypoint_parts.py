@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -51,7 +52,7 @@ class KeypointParts:
     segmentation distillation, WACV 2026; its masks: profile=quadruped5, mode=parity.
     """
 
-    profile: str = "quadruped5"
+    profile: str | Path = "quadruped5"
     mode: Literal["default", "parity"] = "default"
     foreground: Literal["joints", "given"] = "joints"
     distance: Literal["geodesic", "euclidean"] = "geodesic"
@@ -71,6 +72,8 @@ class KeypointParts:
             raise InputError(f"spacing_fraction is {self.spacing_fraction}; expected above 0, at most 1; try 0.05")
         if min(self.grid) < 1:
             raise InputError(f"grid is {self.grid}; expected a height and a width of at least 1; try [64, 64]")
+        if str(self.profile).lower().endswith((".yaml", ".yml")):
+            object.__setattr__(self, "profile", Path(self.profile))  # a file's content counts, not its name alone
         _ = self._profile
 
     @cached_property

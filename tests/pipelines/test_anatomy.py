@@ -203,6 +203,18 @@ def test_a_profile_with_an_unknown_joint_is_refused_before_anything_is_written(p
     assert not (tmp_path / "parts").exists()
 
 
+def test_a_changed_profile_makes_the_parts_anew(pictures: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    hints = _coco(tmp_path / "j.json", ["a.png", "b.png"])
+
+    def parts(text: str) -> tuple[int, int]:
+        profile.write_text(f"extends: quadruped5\nname: mine\n{text}", encoding="utf-8")
+        outcome = label("keypoint_parts", pictures, hints=hints, out=tmp_path / "p", settings={"profile": str(profile)})
+        return outcome.done, outcome.skipped
+
+    assert [parts(""), parts(""), parts("extent: {body: 0.9}\n")] == [(2, 0), (0, 2), (2, 0)]
+
+
 def test_a_table_of_classes_decides_about_ids(pictures: Path, tmp_path: Path) -> None:
     classes = tmp_path / "classes.yaml"
     rows = [(0, "background"), (3, "body"), (4, "b_leg"), (5, "f_leg"), (6, "face"), (7, "tail")]
