@@ -52,7 +52,7 @@ def predict_scores(
     window: int = 512,
     overlap: int = 64,
     extent: Window | None = None,
-    batch: int = 4,
+    batch: int = 1,
     seen: Image | None = None,
     threads: int = 1,
 ) -> NDArray[np.float32]:
@@ -75,7 +75,7 @@ def predict_mask(
     overlap: int = 64,
     extent: Window | None = None,
     piece: int | None = None,
-    batch: int = 4,
+    batch: int = 1,
     seen: Image | None = None,
     threads: int = 1,
 ) -> Mask:
@@ -100,7 +100,7 @@ def predict_pieces(
     overlap: int = 64,
     extent: Window | None = None,
     piece: int | None = 2048,
-    batch: int = 4,
+    batch: int = 1,
     seen: Image | None = None,
     threads: int = 1,
 ) -> Iterator[tuple[Window, Mask]]:

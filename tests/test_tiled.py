@@ -44,7 +44,7 @@ def test_a_picture_is_predicted_as_its_truth() -> None:
     np.testing.assert_array_equal(mask.class_ids, truth.class_ids)
     np.testing.assert_allclose(mask.confidence, np.where(truth.class_ids == 1, 220 / 255, 225 / 255), rtol=1e-6)
     assert mask.class_names == CLASS_NAMES
-    assert mask.history == (Step("predict", {"window": 16, "overlap": 4, "batch": 4}),)
+    assert mask.history == (Step("predict", {"window": 16, "overlap": 4, "batch": 1}),)
 
 
 @given(data=st.data(), window=st.integers(2, 24), batch=st.integers(1, 5))

@@ -8,10 +8,13 @@ bit whatever piece it is computed in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from maskwright.arrays.compiled import HAS_NUMBA, compiled
 
 
 class Window(NamedTuple):
@@ -118,6 +121,14 @@ def shift(window: Window, top: int, left: int) -> Window:
     return Window(window.top - top, window.left - left, window.bottom - top, window.right - left)
 
 
+@lru_cache(maxsize=8)
+def _weights(height: int, width: int, overlap: int) -> NDArray[np.float32]:
+    """As `weights`, made once for windows of one size; nobody may write into it."""
+    made = weights(height, width, overlap)
+    made.flags.writeable = False
+    return made
+
+
 def weights(height: int, width: int, overlap: int) -> NDArray[np.float32]:
     """How much each pixel of a window counts where windows overlap: float32 (height, width) in (0, 1].
 
@@ -168,11 +179,14 @@ class Stitch:
         if met is None:
             return
         there, here = shift(met, window.top, window.left).slices, shift(met, self.piece.top, self.piece.left).slices
-        weight = weights(window.height, window.width, self.overlap)[there]
+        weight = _weights(window.height, window.width, self.overlap)[there]
         self.weight[here] += weight
         share = weight / self.weight[here]
-        for channel, part in zip(self.scores, scores, strict=True):
-            channel[here] += (part[there].astype(np.float32, copy=False) - channel[here]) * share
+        parts = scores[:, *there].astype(np.float32, copy=False)
+        if HAS_NUMBA:
+            _blend_compiled(self.scores, parts, share, here[0].start, here[1].start)
+        else:
+            _blend_plainly(self.scores, parts, share, here[0].start, here[1].start)
 
 
 class Strips:
@@ -248,3 +262,23 @@ def _ramp(length: int, overlap: int) -> NDArray[np.float64]:
     from_edge = np.minimum(np.arange(length), np.arange(length)[::-1]) + 0.5
     part = np.minimum(from_edge / max(overlap, 1), 1.0) if overlap else np.ones(length)
     return part * part * (3.0 - 2.0 * part)
+
+
+def _blend_plainly(
+    scores: NDArray[np.float32], parts: NDArray[np.float32], share: NDArray[np.float32], top: int, left: int
+) -> None:
+    """Move scores (channels, ...) from (top, left) on towards `parts` by `share` of the way, in place."""
+    height, width = share.shape
+    for channel, part in zip(scores[:, top : top + height, left : left + width], parts, strict=True):
+        channel += (part - channel) * share
+
+
+@compiled
+def _blend_compiled(
+    scores: NDArray[np.float32], parts: NDArray[np.float32], share: NDArray[np.float32], top: int, left: int
+) -> None:  # pragma: no cover - compiled
+    for channel in range(len(scores)):
+        for row in range(share.shape[0]):
+            for col in range(share.shape[1]):
+                known = scores[channel, top + row, left + col]
+                scores[channel, top + row, left + col] = known + (parts[channel, row, col] - known) * share[row, col]

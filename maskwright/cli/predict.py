@@ -15,6 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words.add_out(parser)
     parser.add_argument("--window", type=words.positive, default=512, metavar="PX", help="side of a window (512)")
     parser.add_argument("--overlap", type=words.whole, default=64, metavar="PX", help="shared by neighbours (64)")
+    parser.add_argument(
+        "--products",
+        action="append",
+        default=[],
+        metavar="LIST",
+        help="also make of each mask: cog, areas, polygons, xyz, tms, pmtiles, pdf, html, or all; commas between",
+    )
     words.add_workers(parser)
 
 
@@ -36,6 +43,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
             overlap=arguments.overlap,
             workers=arguments.workers,
             fresh=arguments.fresh,
+            products=arguments.products,
             progress=progress,
         )
     return words.outcome_answer(outcome, "predicted")

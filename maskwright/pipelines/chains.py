@@ -87,7 +87,7 @@ class Predicted:
     segmenter: Any
     window: int = 512
     overlap: int = 64
-    batch: int = 4
+    batch: int = 1
     threads: int = 1
 
     def __call__(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Mask:  # noqa: ARG002

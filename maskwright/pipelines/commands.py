@@ -23,6 +23,7 @@ from maskwright.pipelines.gather import Collection, gather
 from maskwright.pipelines.learning import learn
 from maskwright.pipelines.ledger import Input, Ledger
 from maskwright.pipelines.making import Chain
+from maskwright.pipelines.map_products import known_products, write_products
 from maskwright.pipelines.outcome import Outcome, Progress, Report
 from maskwright.pipelines.recipe import HintSource, MethodCall, Predict, Recipe, missing_files
 from maskwright.pipelines.run import Loop
@@ -119,16 +120,20 @@ def predict(
     out: str | Path,
     window: int = 512,
     overlap: int = 64,
-    batch: int = 4,
+    batch: int = 1,
     workers: int = 1,
     executor: Executor | None = None,
     fresh: bool = False,
+    products: Sequence[str] = (),
     progress: Report | None = None,
 ) -> Outcome:
     """A segmenter to masks: the model is led over each picture in windows of `window` pixels.
 
-    A tagger (`train_tags`) gives a table of scores and one of tags instead, and knows no windows.
+    `products` (see `map_products`) are made of every mask that is there at the end; one that cannot be made is a
+    failure of its picture. A tagger (`train_tags`) gives a table of scores and one of tags instead, and knows no
+    windows.
     """
+    wanted = known_products(products)
     if holds_tagger(Path(model)):
         return predict_tags(model, images, out=out, fresh=fresh, progress=progress)
     stored = StoredModel(Path(model))
@@ -142,10 +147,18 @@ def predict(
         stored, {"path": stored.folder.name, "sha256": sha256}, Predict(window, overlap, batch), (),
         threads=crew.threads(len(collection.samples)),
     )  # fmt: skip
-    return _write_with(
+    outcome = _write_with(
         "predict", chain, collection, out, crew, fresh, progress,
         files=[Input(stored.folder.name, sha256, stored.folder)], inputs=[Path(images)],
     )  # fmt: skip
+    pictures = {each.name: each.image_path for each in collection.samples}
+    masks = {name: path for name in pictures for path in _masks_called(name, outcome.out)}
+    failed = write_products(masks, outcome.out, wanted, pictures=pictures)
+    return dataclasses.replace(outcome, failed=(*outcome.failed, *failed))
+
+
+def _masks_called(name: str, folder: Path) -> list[Path]:
+    return [path for path in (folder / f"{name}.tif", folder / f"{name}.png") if path.is_file()][:1]
 
 
 def _steps_as_progress(progress: Report, began: float) -> Callable[[int, int, Mapping[str, Any]], None]:

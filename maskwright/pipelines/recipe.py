@@ -54,7 +54,7 @@ class Predict:
 
     window: int = 512
     overlap: int = 64
-    batch: int = 4
+    batch: int = 1
 
 
 @dataclass(frozen=True)

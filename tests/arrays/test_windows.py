@@ -9,7 +9,22 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from maskwright.arrays.windows import Stitch, Window, cover, cut, grow, meeting, shift, split, stitch, weights
+from maskwright.arrays.compiled import HAS_NUMBA
+from maskwright.arrays.windows import (
+    Stitch,
+    Strips,
+    Window,
+    _blend_compiled,
+    _blend_plainly,
+    cover,
+    cut,
+    grow,
+    meeting,
+    shift,
+    split,
+    stitch,
+    weights,
+)  # fmt: skip
 
 sizes = st.integers(1, 40)
 
@@ -132,3 +147,35 @@ def test_grow_and_shift() -> None:
     assert shift(Window(3, 4, 5, 6), 1, 2) == Window(2, 2, 4, 4)
     with pytest.raises(ValueError, match="does not lie inside"):
         grow(Window(30, 4, 31, 6), 2, Window(0, 0, 6, 60))
+
+
+@pytest.mark.skipif(not HAS_NUMBA, reason="numba is not here or switched off")
+def test_blending_is_the_same_with_and_without_numba() -> None:
+    random = np.random.default_rng(0)
+    share = random.random((9, 30), dtype=np.float32)
+    parts = random.random((3, 12, 40), dtype=np.float32)[:, 1:10, 5:35]
+    one = random.random((3, 20, 60), dtype=np.float32)
+    other = one.copy()
+    _blend_compiled(one, parts, share, 4, 7)
+    _blend_plainly(other, parts, share, 4, 7)
+    assert one.tobytes() == other.tobytes()
+
+
+@given(height=sizes, width=sizes, size=st.integers(2, 16), overlap=st.integers(0, 15), top=st.integers(0, 39))
+@settings(max_examples=60, deadline=None)
+def test_strips_are_what_one_stitch_makes(height: int, width: int, size: int, overlap: int, top: int) -> None:
+    assume(overlap < size)
+    top = min(top, height - 1)
+    column = Window(top, width // 3, height, width)
+    windows = [each for each in cover(height, width, size, overlap) if each.meet(column)]
+    random = np.random.default_rng(height)
+    parts = [(each, random.random((2, each.height, each.width), dtype=np.float32)) for each in windows]
+    strips, found, done = Strips(column, 2, overlap), [], top
+    for index, (window, scores) in enumerate(parts):
+        strips.add(window, scores)
+        following = windows[index + 1].top if index + 1 < len(windows) else height
+        if following > max(done, window.top):
+            done = following
+            found.append(strips.finish(done))
+    assert [each.top for each, _ in found] == [top, *(each.bottom for each, _ in found[:-1])]
+    assert np.concatenate([each for _, each in found], axis=1).tobytes() == stitch(parts, column, 2, overlap).tobytes()
