@@ -39,6 +39,7 @@ METHODS: dict[str, str] = {
     "refine_with_edges": "maskwright.methods.refine_with_edges:RefineWithEdges",
     "refine_with_sam": "maskwright.methods.refine_with_sam:RefineWithSam",
     "smooth": "maskwright.methods.smooth:Smooth",
+    "train_parts": "maskwright.methods.train_parts:TrainParts",
     "train_semantic": "maskwright.methods.train_semantic:TrainSemantic",
     "train_tags": "maskwright.methods.train_tags:TrainTags",
 }

@@ -46,6 +46,10 @@ def network_of(record: Mapping[str, Any]) -> nn.Module:
         from maskwright.models.unet import UNet
 
         return UNet(record["bands"], record["classes"], width=record["width"])
+    if kind == "whole_window":
+        from maskwright.models.whole_window import WholeWindow
+
+        return WholeWindow(record["bands"], record["classes"], width=record["width"], side=record["side"])
     if kind == "segformer":
         from maskwright.models import segformer
 
@@ -55,7 +59,7 @@ def network_of(record: Mapping[str, Any]) -> nn.Module:
 
         return encoders.rebuild(dict(record))
     raise FormatError(
-        f"no network is called {kind!r}; expected unet, segformer or smp; was it made by a newer version?"
+        f"no network is called {kind!r}; expected unet, whole_window, segformer or smp; was it made by a newer version?"
     )
 
 
