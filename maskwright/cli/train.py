@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hints", type=Path, metavar="FILE", help="hints to learn from, besides masks or alone")
     parser.add_argument("--classes", type=Path, metavar="FILE", help="classes.yaml; else what the masks say")
     words.add_out(parser, "MODEL")
+    parser.add_argument("--onnx", action="store_true", help="also write model.onnx beside the model")
     words.add_settings(parser)
 
 
@@ -33,5 +34,6 @@ def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
             settings=words.read_settings(arguments.settings),
             fresh=arguments.fresh,
             progress=progress,
+            onnx=arguments.onnx,
         )
     return words.outcome_answer(outcome, "learned from")

@@ -42,8 +42,8 @@ class TrainSemantic:
 
     `loss` mixes; pixels nobody knows count nowhere. `confidence` says what the confidence of a mask does: "weight" its
     pixels, become a "soft" target, or "ignore"; below `least_confidence` a pixel is unknown. `affinity` counts how much
-    look-alike neighbours disagree, which is what makes a few points enough. `balance` 1 draws classes as often as they
-    occur, 0 equally often.
+    look-alike neighbours that nobody named disagree, which is what makes a few points enough. `balance` 1 draws classes
+    as often as they occur, 0 equally often.
 
     `turns`, `scale` and `colour` are chance (training.augment); "auto" turns pictures that lie on Earth by any angle
     and others by up to 15 degrees. `split` and `held_out` say what scores are measured on (training.splits): never on
@@ -63,7 +63,7 @@ class TrainSemantic:
     class_weights: Literal["none", "balanced"] = "none"
     confidence: Literal["weight", "soft", "ignore"] = "weight"
     least_confidence: float = 0.0
-    affinity: float = 0.1
+    affinity: float = 1.0
     balance: float = 0.5
     steps: int = 500
     crop: int = 160

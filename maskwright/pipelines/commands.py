@@ -20,7 +20,7 @@ from maskwright.pipelines.chains import StoredModel, labelling_chain, make, pred
 from maskwright.pipelines.fingerprints import path_hash
 from maskwright.pipelines.folders import check_foreign, prepare_folder
 from maskwright.pipelines.gather import Collection, gather
-from maskwright.pipelines.learning import learn
+from maskwright.pipelines.learning import export_onnx, learn
 from maskwright.pipelines.ledger import Input, Ledger
 from maskwright.pipelines.making import Chain
 from maskwright.pipelines.map_products import known_products, write_products
@@ -82,10 +82,12 @@ def train(
     settings: Mapping[str, Any] | None = None,
     fresh: bool = False,
     progress: Report | None = None,
+    onnx: bool = False,
 ) -> Outcome:
     """Masks, or hints alone, to a model in its folder; pictures without a mask, or without a hint, are left out.
 
-    The outcome counts the pictures that were learned from, as `skipped` where the model was there already.
+    The outcome counts the pictures that were learned from, as `skipped` where the model was there already. `onnx` also
+    writes model.onnx.
     """
     call = _call(method, settings, "learner")
     sources = () if hints is None else (HintSource(Path(hints)),)
@@ -106,6 +108,8 @@ def train(
     report = None if progress is None else _steps_as_progress(progress, began)
     with Ledger(folder) as ledger:
         learned = learn(method, learner, samples, ledger, "model", folder, report)
+        if onnx:
+            export_onnx(folder)
     count = len(samples)
     done, skipped = (0, count) if learned.was_there else (count, 0)
     if progress is not None:

@@ -103,6 +103,14 @@ def read_stored(folder: Path) -> Any:
     return weights.read_model(folder)
 
 
+def export_onnx(folder: Path) -> Path:
+    """Write model.onnx beside a model of ours; a learner with its own way of saving has none."""
+    if not (folder / "model.safetensors").is_file():
+        raise InputError(f"{folder}: holds no model.safetensors; expected a network: leave --onnx out for this learner")
+    written: Path = importlib.import_module("maskwright.models.weights").export_onnx(folder)
+    return written
+
+
 def _save(model: Any, name: str, learner: Any, folder: Path, root: Path) -> dict[str, str]:
     """Let a model save itself beside its place, then move its files there; a stand-in that cannot leaves none."""
     if not hasattr(model, "save"):

@@ -94,6 +94,7 @@ class _Progress:
     history: list[Scores] = field(default_factory=list)
     best: Scores = field(default_factory=dict)
     best_state: dict[str, Tensor] = field(default_factory=dict)
+    top: float = -math.inf
     worse: int = 0
     loss_sum: float = 0.0
     loss_count: int = 0
@@ -113,9 +114,10 @@ def fit(
     """Train `network`, in place, and give the best weights.
 
     `batch_of(step, rank, ranks)` makes a batch and runs in other threads; `loss_of(network, batch, device)` its loss;
-    `score_of(network, device)` scores the averaged network, "score" being the number that should rise. Without it the
-    last weights are the best. `checkpoint` is a file to go on from, if it was written with the same `key`; it is
-    removed at the end by whoever keeps the result.
+    `score_of(network, device)` scores the averaged network: "score" should rise, and "doubt", if it is there, says
+    which differences are chance. The latest weights whose score is the best but for chance are kept; without `score_of`
+    the last. `checkpoint` is a file to go on from, if it was written with the same `key`; whoever keeps the result
+    removes it.
     """
     with _accelerator(plan.device) as accelerator, torch_threads(max(1, cores() - plan.readers)):
         device = accelerator.device
@@ -213,7 +215,8 @@ def _score(
     if score_of is not None:
         with torch.inference_mode(), autocast(device, precision):
             line.update(score_of(averaged, device))
-        if line["score"] > progress.best.get("score", -math.inf):
+        progress.top = max(progress.top, line["score"])
+        if line["score"] >= progress.top - line.get("doubt", 0.0):
             progress.best, progress.worse = line, 0
             progress.best_state = {name: each.clone() for name, each in averaged.state_dict().items()}
         else:

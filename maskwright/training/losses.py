@@ -77,31 +77,46 @@ def soft_dice(
 
 
 def affinity(
-    logits: Tensor, pixels: Tensor, valid: Tensor | None = None, *, sigma: float = 0.5, reaches: Sequence[int] = (1, 3)
+    logits: Tensor,
+    pixels: Tensor,
+    *,
+    valid: Tensor | None = None,
+    known: Tensor | None = None,
+    sigma: float = 0.5,
+    reaches: Sequence[int] = (1, 3),
 ) -> Tensor:
     """How much neighbours that look alike disagree: what makes a few points enough, because it needs no labels.
 
     For pairs of pixels `reaches` apart in eight directions (at half resolution, where camera noise is softened), the
     chance that they are of two classes, 1 - sum p_i p_j, counts exp(-d^2 / (2 sigma^2)), d the root mean square
-    difference of their normalised bands. Divided by the number of pairs.
+    difference of their normalised bands. Divided by the number of pairs. Pairs with a pixel that is not `valid`, and
+    pairs of which both are `known` (n, height, width), count 0: there labels say more.
 
     Paper: Obukhov et al. 2019, "Gated CRF loss for weakly supervised semantic image segmentation"; here without the
     distance term, at fixed offsets.
     """
     p, looks = avg_pool2d(softmax(logits, dim=1), 2), avg_pool2d(pixels, 2)
-    seen = None if valid is None else avg_pool2d(valid[:, None].float(), 2)[:, 0] == 1
+    seen = None if valid is None else _all_of(valid)
+    sure = None if known is None else _all_of(known)
     total, pairs = logits.new_zeros(()), 0.0
     for reach in reaches:
         for down, right in ((0, reach), (reach, 0), (reach, reach), (reach, -reach)):
             here, there = _pair(down, right, *p.shape[-2:])
             apart = (looks[here] - looks[there]).square().mean(dim=1)
             alike = torch.exp(-apart / (2 * sigma**2))
+            one, other = (here[0], *here[2:]), (there[0], *there[2:])
             if seen is not None:
-                both = here[0], here[2], here[3]
-                alike = alike * (seen[both] & seen[there[0], there[2], there[3]])
+                alike = alike * (seen[one] & seen[other])
+            if sure is not None:
+                alike = alike * ~(sure[one] & sure[other])
             total = total + (alike * (1 - (p[here] * p[there]).sum(dim=1))).sum()
             pairs += alike.numel()
     return total / max(pairs, 1)
+
+
+def _all_of(pixels: Tensor) -> Tensor:
+    """At half resolution, where all four of (n, height, width) are true."""
+    return avg_pool2d(pixels[:, None].float(), 2)[:, 0] == 1
 
 
 def _pair(down: int, right: int, height: int, width: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

@@ -54,7 +54,7 @@ class Objective:
         total = self._supervised(logits, shares, weights)
         if self.affinity:
             valid = torch.from_numpy(batch.valid).to(device)
-            total = total + self.affinity * losses.affinity(logits, pixels.float(), valid)
+            total = total + self.affinity * losses.affinity(logits, pixels.float(), valid=valid, known=weights > 0)
         return total
 
     def _supervised(self, logits: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
@@ -95,8 +95,9 @@ class HeldOut:
             counts += confusion(said[0], batch.class_ids[0], len(names), ignore=UNKNOWN)
         scores = Overlap(names).scores(counts)
         iou = {name: value for name, value in scores["iou"].items() if np.isfinite(value)}
-        mean = scores["mean_iou"]
-        return {"score": mean if np.isfinite(mean) else 0.0, "pixel_accuracy": scores["pixel_accuracy"], "iou": iou}
+        mean = scores["mean_iou"] if np.isfinite(scores["mean_iou"]) else 0.0
+        doubt = float(1 / np.sqrt(max(counts.sum(), 1)))  # two standard errors of a share of that many pixels
+        return {"score": mean, "doubt": doubt, "pixel_accuracy": scores["pixel_accuracy"], "iou": iou}
 
 
 def given(batch: Batch, record: ModelRecord, device: torch.device) -> Tensor:

@@ -150,7 +150,7 @@ def test_changed_weights_are_refused(make: Make) -> None:
     content = bytearray((folder / "model.safetensors").read_bytes())
     content[-1] ^= 1
     (folder / "model.safetensors").write_bytes(content)
-    with pytest.raises(FormatError, match="its sha256 is .* expects"):
+    with pytest.raises(FormatError, match=r"its sha256 is .* expects"):
         read_model(folder)(_pixels(1, 16, 16, 3))
 
 

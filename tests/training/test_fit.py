@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_the_loss_falls_and_the_history_says_so() -> None:
 def test_the_rate_rises_then_falls() -> None:
     rates = [_plan().rate(step) for step in range(24)]
     assert rates[:5] == pytest.approx([0.0125, 0.025, 0.0375, 0.05, 0.05])
-    assert all(later < earlier for earlier, later in zip(rates[4:], rates[5:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rates[4:]))
     assert rates[-1] < 0.1 * 0.05
 
 
@@ -123,6 +124,13 @@ def test_the_best_scored_weights_are_kept_and_learning_ends_when_nothing_comes()
     fitted = _fit(plan, score_of=score)
     assert fitted.steps == 24 and fitted.best["score"] == 0.9 and fitted.best["step"] == 12
     assert all(torch.equal(fitted.state[key], states[1][key]) for key in fitted.state)
+
+
+def test_of_scores_that_differ_by_chance_the_latest_is_kept() -> None:
+    given = iter([0.5, 0.9, 0.85, 0.4])
+    plan = Plan(24, 0.05, score_every=6, device="cpu", precision="float32")
+    fitted = _fit(plan, score_of=lambda network, device: {"score": next(given), "doubt": 0.1})
+    assert fitted.best["step"] == 18 and fitted.best["score"] == 0.85
 
 
 def test_without_average_the_last_weights_come_out() -> None:

@@ -122,6 +122,7 @@ def test_affinity_asks_look_alikes_to_agree_and_nobody_else() -> None:
     across[:, 0, :4], across[:, 1, 4:] = 50.0, 50.0
     assert float(affinity(along, pixels)) == pytest.approx(0, abs=1e-6)
     assert float(affinity(across, pixels)) > 0.05
+    assert float(affinity(across, pixels, known=torch.ones(1, 8, 16, dtype=torch.bool))) == 0
     hidden = torch.ones(1, 8, 16, dtype=torch.bool)
     hidden[:, 2:6] = False
-    assert float(affinity(across, pixels, hidden, reaches=(1,))) == pytest.approx(0, abs=1e-6)
+    assert float(affinity(across, pixels, valid=hidden, reaches=(1,))) == pytest.approx(0, abs=1e-6)

@@ -16,7 +16,7 @@ CLASS_NAMES = ("", "coral", "sand")
 def make_samples(
     folder: Path, count: int = 4, *, size: tuple[int, int] = (48, 80), known: float = 1.0, crs: str | None = None
 ) -> list[Sample]:
-    """`count` pictures with bright, bluish coral on dark sand; a share `known` of the pixels of their masks is known."""
+    """`count` pictures with bright, bluish coral on dark sand; a share `known` of each mask is known."""
     samples = []
     for number in range(count):
         random = np.random.default_rng(number)
