@@ -96,13 +96,25 @@ def test_pixels_without_data_are_nobody_and_teach_nothing() -> None:
 
 
 def test_the_body_of_another_animal_is_left_to_it() -> None:
+    _, region, places = beast()
+    both = np.zeros((60, 230), bool)
+    both[:, :150] = region
+    both[:, 76:226] |= region  # nose to tail
+    pair = np.where(both[..., None], (130, 90, 60), (70, 120, 60)).astype(np.uint8)
+    first, second = places, places + np.array([0, 76])
+    alone = figure_from_joints(pair, *first.T, names=JOINTS)
+    told = figure_from_joints(pair, *first.T, names=JOINTS, others=[sticks_of(*second.T, JOINTS)])
+    assert (alone[:, 118:] > 0.5).sum() > 300
+    assert (told[:, 118:] > 0.5).sum() < 50
+    assert overlap(told, both & (np.arange(230) < 116)) > 0.85
+
+
+def test_a_piece_of_the_same_colour_that_does_not_touch_is_left_out() -> None:
     pixels, region, places = beast()
-    pair = np.concatenate([pixels, pixels], axis=1)[:, 30:]
-    first, second = places - np.array([0, 30]), places + np.array([0, 120])
-    scores = figure_from_joints(pair, *first.T, names=JOINTS, others=[sticks_of(*second.T, JOINTS)])
-    truth = np.zeros(pair.shape[:2], bool)
-    truth[:, :120] = region[:, 30:]
-    assert overlap(scores, truth) > 0.9
+    pixels[0:9, 60:80] = (130, 90, 60)
+    scores = figure_from_joints(pixels, *places.T, names=JOINTS)
+    assert not (scores[:9, 60:80] > 0.5).any()
+    assert overlap(scores, region) > 0.93
 
 
 def test_confidence_is_high_inside_and_low_at_the_border_and_for_a_single_joint() -> None:
