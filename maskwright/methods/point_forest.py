@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ WHOLE_PIXELS = 1_500_000
 WINDOW_PX, OVERLAP_PX = 1024, 256
 FILE = "point_forest.npz"
 NO_MARKS = Seeds(np.zeros(0), np.zeros(0), np.zeros(0, np.uint8))
-ANY_CLASS = tuple(f"class {each}" for each in range(UNKNOWN))
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ class PointForest:
             raise InputError(f"share_hold is {self.share_hold}; expected a fraction from 0 to 1; try 0.1")
 
     def __call__(self, samples: Sequence[Sample]) -> PointLabeler:
-        taught = [(sample, points) for sample in samples if len(points := self._points(sample))]
+        taught = [
+            (sample, points) for sample in samples if len(points := self._points(sample)) and _is_readable(sample)
+        ]
         if not taught:
             raise EmptyResultError(
                 f"none of the {len(samples)} pictures has a point; at least one point is needed to learn from: "
@@ -113,8 +116,10 @@ class PointForest:
         return Points(rows, cols, ids.astype(np.uint8))
 
     def _views(self, sample: Sample, points: Points, bands: int) -> list[_View]:
-        labels = _marks(_picture(sample).grid, (points,), ANY_CLASS)
-        views = (_view(sample, window, labels, bands) for window in windows_of(_picture(sample).grid))
+        grid = _picture(sample).grid
+        inside = grid.holds(points.rows, points.cols)
+        labels = Seeds(points.rows[inside], points.cols[inside], points.class_ids[inside])
+        views = (_view(sample, window, labels, bands) for window in windows_of(grid))
         return [view for view in views if len(view.ids)]
 
     def _forest(self, parts: Sequence[tuple[NDArray[np.float32], NDArray[np.intp]]], count: int) -> Forest:
@@ -297,6 +302,16 @@ def _bands(counts: Sequence[int]) -> int:
         return bands_for(counts)
     except ValueError as error:
         raise InputError(f"{error}; expected one kind, or grey and colour; label each kind by itself") from error
+
+
+def _is_readable(sample: Sample) -> bool:
+    """Whether a picture can be learned from; one that cannot fails by itself when it is labelled."""
+    try:
+        _picture(sample)
+    except (InputError, OSError) as error:
+        _log.warning("%s is left out of learning: %s", sample.name, error)
+        return False
+    return True
 
 
 def _picture(sample: Sample) -> Image:

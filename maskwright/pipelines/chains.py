@@ -22,8 +22,8 @@ from maskwright.pipelines.fingerprints import content_hash, method_fingerprint
 from maskwright.pipelines.gather import Collection
 from maskwright.pipelines.ground import ground_of
 from maskwright.pipelines.in_pieces import PIECE_PX, Pieces
-from maskwright.pipelines.learning import read_stored
-from maskwright.pipelines.ledger import file_hash
+from maskwright.pipelines.learning import learn, read_stored
+from maskwright.pipelines.ledger import Input, Ledger, file_hash
 from maskwright.pipelines.making import Chain, Part
 from maskwright.pipelines.recipe import MethodCall, Predict, Recipe
 from maskwright.types import Hint, Image, Mask, Sample
@@ -171,6 +171,60 @@ class Taught:
     def __call__(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Mask:
         mask: Mask = self.speaker(image, hints, class_names)
         return mask
+
+
+@dataclass(frozen=True, eq=False)
+class StoredLabeler:
+    """A labeler that was learned and lies in a folder: read when it is first used, sent to workers as its path."""
+
+    folder: Path
+
+    @cached_property
+    def labeler(self) -> Any:
+        return read_stored(self.folder)
+
+    def __call__(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Mask:
+        mask: Mask = self.labeler(image, hints, class_names)
+        return mask
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.folder,)
+
+
+class StoredWindowLabeler(StoredLabeler):
+    """One that can label any window of a picture as it would label the whole."""
+
+    def label_window(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...], window: Window) -> Mask:
+        mask: Mask = self.labeler.label_window(image, hints, class_names, window)
+        return mask
+
+
+def learned_first(chain: Chain, ledger: Ledger, place: str = "learned") -> Chain:
+    """The chain after every labeler that learns from the whole collection has done so, once for all pictures.
+
+    What it learned is kept in the output folder, below `place`, and read from there when the same is asked again; its
+    hash stands in every story as the weights of the step. A learner without `load` learns where it is used.
+    """
+    labelers = tuple(_learned(part, number, ledger, place) for number, part in enumerate(chain.labelers, start=1))
+    return dataclasses.replace(chain, labelers=labelers)
+
+
+def _learned(part: Part, number: int, ledger: Ledger, place: str) -> Part:
+    taught = part.method
+    if not isinstance(taught, Taught) or not hasattr(taught.learner, "load"):
+        return part
+    stage = f"{place}/{number}-{part.name}"
+    folder = ledger.folder / stage
+    learned = learn(part.name, taught.learner, taught.samples, ledger, stage, folder)
+    ledger.note_inputs([Input(stage, learned.sha256, folder)])
+    inputs = {**part.inputs, "learned": {"path": stage, "sha256": learned.sha256}}
+    return dataclasses.replace(part, method=stored_labeler(folder), inputs=inputs, weights=learned.sha256)
+
+
+def stored_labeler(folder: Path) -> StoredLabeler:
+    """The labeler of a folder, which labels window by window if it can."""
+    stored = StoredLabeler(folder)
+    return StoredWindowLabeler(folder) if hasattr(stored.labeler, "label_window") else stored
 
 
 def _labeler(call: MethodCall, collection: Collection, device: str) -> Part:

@@ -16,7 +16,7 @@ from typing import Any
 from maskwright.errors import InputError, RecipeError
 from maskwright.io.classes import Classes
 from maskwright.methods import catalogue
-from maskwright.pipelines.chains import StoredModel, labelling_chain, make, predicting_chain
+from maskwright.pipelines.chains import StoredModel, labelling_chain, learned_first, make, predicting_chain
 from maskwright.pipelines.fingerprints import path_hash
 from maskwright.pipelines.folders import check_foreign, prepare_folder
 from maskwright.pipelines.gather import Collection, gather
@@ -201,6 +201,7 @@ def _write_with(
     with Ledger(folder) as ledger:
         ledger.note_inputs(files)
         loop = Loop(ledger, crew, collection, progress, total=len(collection.samples))
+        chain = learned_first(chain, ledger)
         loop.write_masks(stage, chain, collection.samples, place="")
         return loop.end()
 

@@ -18,7 +18,7 @@ from maskwright.io.masks import MaskFolder, read_mask, read_story, story_path, w
 from maskwright.io.samples import find_samples
 from maskwright.io.stories import Story
 from maskwright.methods import catalogue
-from maskwright.pipelines.chains import Predicted
+from maskwright.pipelines.chains import Predicted, stored_labeler
 from maskwright.pipelines.fingerprints import path_hash, versions
 from maskwright.pipelines.gather import share_of
 from maskwright.pipelines.in_pieces import label_image
@@ -45,7 +45,8 @@ def replay(mask: str | Path, out: str | Path) -> Replay:
     """Make a mask again into the folder `out`, from the inputs, methods and settings of its story.
 
     Inputs are looked for where the ledger says they lay. One that changed is named, and the mask is made from it all
-    the same if it can be; one that is gone is an InputError. What a learner labelled itself is not learned again.
+    the same if it can be; one that is gone is an InputError. What a learner labelled itself is not learned again:
+    what it learned is read where it was kept.
     """
     mask, out = Path(mask), Path(out)
     if out.exists() and out.samefile(mask.parent):
@@ -138,6 +139,9 @@ class _Player:
         return masks[-1]
 
     def _step(self, step: Step, masks: list[Mask | Instances]) -> None:
+        if "learned" in step.inputs:
+            masks.append(self._by_learned(step))
+            return
         if "samples" in step.inputs:
             raise InputError(
                 f"{step.name} learned from {step.inputs['samples'].get('count')} pictures before it labelled this one; "
@@ -157,6 +161,16 @@ class _Player:
         hints, said = self._hints(step, hint_classes(method, self.story.classes))
         result = label_image(method, self.image, hints, self.story.classes.names, self.piece)
         return told(Part(step.name, method), {"hints": said} if said else {}, (), result)
+
+    def _by_learned(self, step: Step) -> Mask | Instances:
+        """What a labeler says that learned from the whole collection and was kept: it is read, not taught again."""
+        hints, said = self._hints(step, self.story.classes)
+        learned = step.inputs["learned"]
+        folder, sha256 = self._found(learned["path"], learned["sha256"])
+        inputs = {"samples": step.inputs["samples"], "learned": {**learned, "sha256": sha256}}
+        part = Part(step.name, stored_labeler(folder), inputs, sha256, step.settings)
+        result = label_image(part.method, self.image, hints, self.story.classes.names, self.piece)
+        return told(part, {"hints": said} if said else {}, (), result)
 
     def _predicted(self, step: Step) -> Mask | Instances:
         model = step.inputs["model"]
