@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         required=True,
         metavar="FORMAT",
-        help="masks, geotiff, coco, panoptic, yolo, labelme, geojson, gpkg; csv, coralnet, dlc for hints",
+        help="masks, geotiff, coco, panoptic, yolo, labelme, geojson, gpkg; part-tokens; csv, coralnet, dlc for hints",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DST", help="the file or folder to write")
     parser.add_argument(

@@ -19,15 +19,16 @@ from maskwright.io.images import picture_grid
 from maskwright.io.keypoints import read_keypoints, write_keypoints
 from maskwright.io.labelme import read_labelme, write_labelme
 from maskwright.io.losses import Losses, count_touching, object_iou, round_trip_iou, unrepresentable
-from maskwright.io.masks import MaskFolder, write_mask
+from maskwright.io.masks import MaskFolder, own_classes, write_mask
 from maskwright.io.panoptic import read_panoptic, write_panoptic
+from maskwright.io.part_tokens import PartTokens, write_part_tokens
 from maskwright.io.point_writers import PointFormat, write_points
 from maskwright.io.points import points_classes, read_points
 from maskwright.io.samples import find_pictures
 from maskwright.io.tags import read_tags, write_tags
 from maskwright.io.vectors import read_vectors, write_vectors
 from maskwright.io.yolo import read_yolo, write_yolo
-from maskwright.pipelines.formats import HINT_TARGETS, OBJECT_FORMATS, TARGETS, find_format
+from maskwright.pipelines.formats import HINT_TARGETS, OBJECT_FORMATS, PART_TOKENS, TARGETS, find_format
 from maskwright.types import UNKNOWN, Grid, Instances
 
 Scene = dict[str, Instances]
@@ -63,9 +64,9 @@ def convert(
     """Write what lies at `source` in the format `to` at `out`, and say what was lost.
 
     Formats are told apart by what the files hold. `to` is masks, geotiff, coco, panoptic, yolo, labelme, geojson or
-    gpkg for masks and objects; csv, coralnet or geojson for points; coco or dlc for keypoints; csv for tags.
-    `images` are the pictures, where a format does not know their size or place (yolo and vectors in). The objects of
-    a mask are its classes: one per class and picture.
+    gpkg for masks and objects, part-tokens for masks of body parts; csv, coralnet or geojson for points; coco or dlc
+    for keypoints; csv for tags. `images` are the pictures, where a format does not know their size or
+    place (yolo and vectors in). The objects of a mask are its classes: one per class and picture.
     """
     source, out = Path(source), Path(out)
     if to not in TARGETS:
@@ -73,6 +74,8 @@ def convert(
     table = read_classes(classes) if isinstance(classes, str | Path) else classes
     pictures = find_pictures(images) if images is not None else None
     kind = find_format(source)
+    if to == PART_TOKENS:
+        return _convert_parts(source, kind, out, table)
     if kind in OBJECT_FORMATS:
         return _convert_objects(source, kind, to, out, table, pictures)
     if to not in HINT_TARGETS[kind]:
@@ -207,6 +210,27 @@ def _convert_hints(
     losses = write_points(out, points, known, format=form, grids=grids, files=pictures)
     count = float(sum(len(each) for each in points.values()))
     return Conversion((out,), tuple(losses), {"pictures": float(len(points)), "points": count})
+
+
+def _convert_parts(source: Path, kind: str, out: Path, table: Classes | None) -> Conversion:
+    """Masks of body parts on a grid of 64 x 64 shares, for networks with a token per part."""
+    if kind != "masks":
+        raise InputError(f"{source} holds {kind}, which cannot be written as {PART_TOKENS}; expected masks of parts")
+    folder = MaskFolder(source if source.is_dir() else source.parent)
+    if folder.path.resolve() == out.resolve():
+        raise InputError(f"{out} holds the masks themselves, which {PART_TOKENS} would replace; name another folder")
+    written: list[Path] = []
+    names, unknown = folder.names() if source.is_dir() else [source.stem], 0
+    for name in names:
+        mask = folder.read(name, table)
+        classes = table or own_classes(folder.path_of(name)) or Classes(mask.class_names)
+        tokens = PartTokens.of(mask, where=str(folder.path_of(name)))
+        written += write_part_tokens(out, name, tokens, classes)
+        unknown += int((mask.class_ids == UNKNOWN).sum())
+    losses = ["borders within a cell of 64 x 64 are shares of it, proportions of pictures are squashed to a square"]
+    if unknown:
+        losses.append(f"{unknown} unknown pixels count as animal and take the parts of their cell")
+    return Conversion(tuple(written), tuple(losses), {"pictures": float(len(names))})
 
 
 def _check_ending(out: Path, ending: str) -> None:

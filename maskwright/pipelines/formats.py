@@ -16,7 +16,9 @@ OBJECT_FORMATS = ("masks", "geotiff", "coco", "panoptic", "yolo", "labelme", "ge
 """What holds masks or objects, and can be written from any of the others."""
 HINT_TARGETS = {"points": ("csv", "coralnet", "geojson"), "keypoints": ("coco", "dlc"), "tags": ("csv",)}
 """What hints of each kind can be written as."""
-TARGETS = (*OBJECT_FORMATS, "csv", "coralnet", "dlc")
+PART_TOKENS = "part-tokens"
+"""Part masks for networks with one token per part; written from masks alone."""
+TARGETS = (*OBJECT_FORMATS, "csv", "coralnet", "dlc", PART_TOKENS)
 
 
 def find_format(source: str | Path) -> str:
