@@ -24,10 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.errors import MaskwrightError
-from maskwright.pipelines.ground import Ground, ground_of
+from maskwright.pipelines import mask_files
+from maskwright.pipelines.class_measures import measured
+from maskwright.pipelines.ground import ground_of
 from maskwright.pipelines.mask_files import find_masks, read_sites
 from maskwright.pipelines.outcome import Progress
-from maskwright.types import UNKNOWN, Mask, named_classes
+from maskwright.types import Mask
 
 QUANTITIES = ("pixels", "area_m2", "count", "border_px", "border_m")
 """What adds up over pictures, in the order of a tally's columns; `known` pixels and pictures come behind."""
@@ -91,15 +93,7 @@ def measure_mask(mask: Mask) -> dict[str, dict[str, float | None]]:
 
     Every named class is there, with 0 where it has no pixel. A class of the mask without a name is called by its id.
     """
-    ground = ground_of(mask.grid)
-    ids, counts = np.unique(mask.class_ids, return_counts=True)
-    present = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    known = int(counts[ids != UNKNOWN].sum())
-    names = {**{int(each): str(each) for each in ids if each != UNKNOWN}, **named_classes(mask.class_names)}
-    return {
-        name: _measure_class(mask.class_ids, class_id, present.get(class_id, 0), known, ground)
-        for class_id, name in sorted(names.items())
-    }
+    return measured([mask], mask.grid)[0]
 
 
 def write_measures(path: str | Path, measures: Mapping[str, Any]) -> None:
@@ -116,73 +110,19 @@ def write_measures(path: str | Path, measures: Mapping[str, Any]) -> None:
 
 
 def _measure_file(name: str, path: Path, site: str, classes: Any) -> PictureMeasures:
+    """The measures of a file; one too large to hold is read in bands of rows."""
+    from maskwright.io.images import picture_size
     from maskwright.io.masks import read_mask
 
-    mask = read_mask(path, classes)
-    ground = ground_of(mask.grid)
-    known = int((mask.class_ids != UNKNOWN).sum())
-    return PictureMeasures(name, site, known, measure_mask(mask), ground.how if ground else None)
-
-
-def _measure_class(
-    class_ids: NDArray[np.uint8], class_id: int, pixels: int, known: int, ground: Ground | None
-) -> dict[str, float | None]:
-    cover = pixels / known if known else math.nan
-    found: dict[str, float | None] = {"pixels": pixels, "area_m2": None, "cover_fraction": cover, "count": 0}
-    if not pixels:
-        on_ground = 0.0 if ground else None
-        lengths: dict[str, float | None] = {
-            "border_px": 0,
-            "border_m": on_ground,
-            "longest_px": 0.0,
-            "longest_m": on_ground,
-        }
-        return {**found, "area_m2": on_ground, **lengths}
-    region, offset = _cropped(class_ids == class_id)
-    count, largest = _objects(region)
-    across, along = _sides(region)
-    found |= {"count": count, "border_px": across + along, "border_m": None}
-    found |= {"longest_px": _longest(largest, (1.0, 0.0), (0.0, 1.0)), "longest_m": None}
-    if ground:
-        rows = region.sum(axis=1)
-        found["area_m2"] = float(rows @ ground.row_areas_m2[offset : offset + len(rows)])
-        found["border_m"] = across * math.hypot(*ground.col_m) + along * math.hypot(*ground.row_m)
-        found["longest_m"] = _longest(largest, ground.row_m, ground.col_m)
-    return found
-
-
-def _cropped(region: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
-    """The box of a region, and its first row."""
-    rows, cols = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
-    return region[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1], int(rows[0])
-
-
-def _objects(region: NDArray[np.bool_]) -> tuple[int, NDArray[np.bool_]]:
-    """How many objects a region has (corners connect), and the largest one; of equal ones the first."""
-    from maskwright.arrays.regions import areas, components
-
-    labels, count, _ = components(region.astype(np.uint8), neighbours=8, ignore=0)
-    return int(count), labels == int(areas(labels, count).argmax())
-
-
-def _sides(region: NDArray[np.bool_]) -> tuple[int, int]:
-    """Pixel sides on the border of a region: those that run across (along a row), and those that run down."""
-    padded = np.pad(region, 1)
-    return int((padded[1:] != padded[:-1]).sum()), int((padded[:, 1:] != padded[:, :-1]).sum())
-
-
-def _longest(region: NDArray[np.bool_], row_step: tuple[float, float], col_step: tuple[float, float]) -> float:
-    """The greatest distance between two corners of a region's pixels, for steps of one row and of one column."""
-    from scipy.spatial import ConvexHull
-
-    rows = np.flatnonzero(region.any(axis=1))
-    left, right = region[rows].argmax(axis=1), region.shape[1] - region[rows, ::-1].argmax(axis=1)
-    corners = np.array(
-        [(row + down, col) for down in (0, 1) for side in (left, right) for row, col in zip(rows, side, strict=True)]
-    )
-    places = corners[:, :1] * np.array(row_step) + corners[:, 1:] * np.array(col_step)
-    hull = places[ConvexHull(places).vertices]
-    return float(np.sqrt(((hull[:, None] - hull[None]) ** 2).sum(axis=2).max()))
+    if math.prod(picture_size(path)) > mask_files.LARGE_PIXELS:
+        file = mask_files.MaskFile(path, classes)
+        bands, grid = file.bands(), file.grid
+    else:
+        mask = read_mask(path, classes)
+        bands, grid = iter([mask]), mask.grid
+    found, known = measured(bands, grid)
+    ground = ground_of(grid)
+    return PictureMeasures(name, site, known, found, ground.how if ground else None)
 
 
 def _sites(paths: Mapping[str, Path], sites: str | Path | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from maskwright.cli.main import main
 from maskwright.errors import EmptyResultError, InputError
 from maskwright.io.masks import write_mask
+from maskwright.pipelines import mask_files
 from maskwright.pipelines.ground import ground_of
 from maskwright.pipelines.measure import QUANTITIES, UNITS, measure, measure_mask
 from maskwright.types import UNKNOWN, Grid, Mask
@@ -172,3 +173,18 @@ def test_twice_gives_the_same_bytes(folder: Path, capsys: pytest.CaptureFixture[
     first = capsys.readouterr().out
     main(["measure", str(folder / "south"), "--json"])
     assert capsys.readouterr().out == first
+
+
+@pytest.mark.parametrize("band_pixels", [61, 500, 10**6])
+def test_a_mask_too_large_to_hold_is_measured_by_bands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, band_pixels: int
+) -> None:
+    pytest.importorskip("rasterio", reason="the geo extra is not installed")
+    ids = np.random.default_rng(0).choice(np.uint8([1, 2, 4, 255]), (50, 60), p=[0.5, 0.3, 0.1, 0.1])
+    ids[10:40, 20] = 4
+    grid = Grid(50, 60, (0.01, 0.0, 55.0, 0.0, -0.01, -21.0), "EPSG:4326")
+    write_mask(tmp_path / "masks" / "a.tif", Mask(ids, ("", "coral", "sand", "rubble", "weed"), grid))
+    whole = json.dumps(measure(tmp_path / "masks"))  # nan is nan as text
+    monkeypatch.setattr(mask_files, "LARGE_PIXELS", 100)
+    monkeypatch.setattr(mask_files, "BAND_PIXELS", band_pixels)
+    assert json.dumps(measure(tmp_path / "masks")) == whole
