@@ -137,6 +137,8 @@ class TrainedSegmenter:
         return placed(folded(network), device)
 
     def __call__(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+        if pixels.ndim == 4 and pixels.shape[3] == 1 and self.record.bands == 3:
+            pixels = pixels.repeat(3, axis=3)  # a grey picture is one whose colours are equal
         if pixels.ndim != 4 or pixels.shape[3] != self.record.bands:
             raise InputError(
                 f"the pictures have {pixels.shape[-1]} bands; the model was trained on {self.record.bands}; "

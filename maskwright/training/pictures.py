@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import threading
 from collections import OrderedDict
@@ -37,7 +38,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """One picture with its labels. `to_ids` (masks, 256) leads from the ids of each mask file to those of the model."""
+    """One picture with its labels, shown with `bands` bands. `to_ids` (masks, 256) leads from the ids of each mask file to those of the model."""
 
     sample: Sample
     grid: Grid
@@ -61,6 +62,8 @@ class Labelled:
     def read(self, window: Window) -> Part:
         """A window, which has to lie inside the picture."""
         pixels, valid = self.store.picture(self.sample.image_path, window)
+        if pixels.shape[2] < self.bands:
+            pixels = pixels.repeat(self.bands, axis=2)
         class_ids, confidence = self.labels(window)
         class_ids[~valid] = UNKNOWN
         return Part(pixels, valid, class_ids, confidence)
@@ -189,14 +192,19 @@ def gather_pictures(samples: Sequence[Sample], class_names: Sequence[str] = ()) 
     ]
     if not pictures:
         raise EmptyResultError("none of the pictures has a mask or points to learn from; give --masks or hints")
-    bands = {each.bands for each in pictures}
-    if len(bands) > 1:
-        found = " and ".join(f"{each.name} has {each.bands}" for each in pictures if each.bands in sorted(bands)[:2])
-        raise InputError(
-            f"pictures differ in bands: {found[:200]}; expected the same number in all; leave one kind out"
-        )
     _name_points(pictures, names)
-    return Collection(tuple(pictures), tuple(names.names), bands.pop())
+    bands = _common_bands(pictures)
+    pictures = [dataclasses.replace(each, bands=bands) for each in pictures]
+    return Collection(tuple(pictures), tuple(names.names), bands)
+
+
+def _common_bands(pictures: Sequence[Labelled]) -> int:
+    """How many bands all pictures are shown with; grey ones among colours become colours."""
+    found = {each.bands: each.name for each in pictures}
+    if len(found) == 1 or set(found) == {1, 3}:
+        return max(found)
+    told = " and ".join(f"{name} has {bands}" for bands, name in sorted(found.items())[:2])
+    raise InputError(f"pictures differ in bands: {told}; expected the same number in all; leave one kind out")
 
 
 def fingerprint_of(samples: Sequence[Sample]) -> list[list[str]]:

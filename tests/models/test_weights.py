@@ -90,6 +90,11 @@ def test_bands_of_any_number_and_kind(make: Make) -> None:
         model(_pixels(1, 16, 16, 3))
 
 
+def test_grey_is_a_colour_whose_bands_are_equal(make: Make) -> None:
+    model, grey = read_model(make(), "cpu", precision="float32"), _pixels(1, 16, 20, 1)
+    assert np.array_equal(model(grey), model(grey.repeat(3, axis=3)))
+
+
 def test_half_precision_says_nearly_the_same(make: Make) -> None:
     folder, pixels = make(), _pixels(1, 64, 96, 3)
     full, half = (read_model(folder, "cpu", precision=each)(pixels) for each in ("float32", "bfloat16"))  # type: ignore[arg-type]

@@ -96,6 +96,18 @@ def test_what_cannot_be_learned_from_is_said(make: Callable[..., Sample], tmp_pa
         gather_pictures([replace(make(), mask_paths=(tmp_path / "small.png",))])
 
 
+def test_grey_pictures_among_colours_become_colours(make: Callable[..., Sample], tmp_path: Path) -> None:
+    grey = make("grey", left_m=1000)
+    write_raster(grey.image_path, _pixels(60, 100)[..., :1], gather_pictures([grey]).pictures[0].grid)
+    collection = gather_pictures([make(), grey])
+    assert collection.bands == 3
+    assert collection.pictures[1].read(Window(2, 3, 3, 4)).pixels.tolist() == [[[2, 2, 2]]]
+    assert gather_pictures([grey]).bands == 1
+    write_raster(grey.image_path, _pixels(60, 100)[..., :2], collection.pictures[1].grid)
+    with pytest.raises(InputError, match="grey has 2 and a has 3; expected the same number"):
+        gather_pictures([make(), grey])
+
+
 def test_a_piece_is_all_that_is_learned_from(make: Callable[..., Sample]) -> None:
     (picture,) = gather_pictures([replace(make(), piece=Window(10, 20, 30, 60))]).pictures
     labels, _ = picture.labels(Window(0, 0, 60, 100))
