@@ -47,8 +47,8 @@ class PartTokens:
 def write_part_tokens(folder: str | Path, name: str, tokens: PartTokens, classes: Classes) -> tuple[Path, ...]:
     """Write NAME.npz (tokens, names, visible), NAME.npy (channels first) and NAME.png to look at.
 
-    In the npz channels come last. The picture shows each cell's largest share in the colours of `classes`, a cell of equal ones is unknown. The same
-    tokens give the same bytes.
+    In the npz channels come last. The picture shows each cell's largest share in the colours of `classes`; a cell of
+    equal ones is unknown. The same tokens give the same bytes.
     """
     folder = Path(folder)
     packed, plain = io.BytesIO(), io.BytesIO()
