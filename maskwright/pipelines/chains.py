@@ -103,7 +103,7 @@ class Predicted:
         with getattr(self.segmenter, "one_thread", nullcontext)():
             yield from predict_pieces(
                 self.segmenter, image, window=self.window, overlap=self.overlap, batch=self.batch, extent=extent,
-                piece=2 * piece, seen=seen, threads=self.threads,  # strips hold nothing but their scores
+                piece=piece, seen=seen, threads=self.threads,
             )  # fmt: skip
 
 
