@@ -122,7 +122,7 @@ def _drawing(sample: Sample, style: _Style) -> Drawing:
     )
     profile = _profile(style.profile, mask, animals)
     drawing = Drawing(
-        image, mask, classes, animals, _joint_colors(profile, classes, animals), outlines,
+        image, mask, classes, animals, joint_colors(profile, classes, animals), outlines,
         0.5 if profile is None else profile.visible, style.named_joints,
     )  # fmt: skip
     return drawing.close_up() if style.close_up else drawing
@@ -155,7 +155,7 @@ def _means(profile: Profile, name: str) -> tuple[bool, str | None]:
         return False, None
 
 
-def _joint_colors(profile: Profile | None, classes: Classes, animals: Sequence[Keypoints]) -> dict[str, str]:
+def joint_colors(profile: Profile | None, classes: Classes, animals: Sequence[Keypoints]) -> dict[str, str]:
     """The colour of each joint's region: the mask's own where it has that class, else the profile's."""
     if profile is None:
         return {}

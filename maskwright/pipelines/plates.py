@@ -118,7 +118,7 @@ def _entries(legend: Legend) -> Iterator[tuple[str, str, tuple[int, int, int]]]:
     for side in legend.sides:
         yield f"joint {side}", titles[side], PLAIN
     if legend.unsure:
-        yield "unsure", "joint not seen", PLAIN
+        yield "unsure", "joint not seen", SOFT
     if legend.confidence:
         yield "ramp", "confidence 0 to 1", INK
 
