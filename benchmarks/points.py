@@ -3,8 +3,8 @@
 DATA holds the sets of `docs/points.md`. Of every set up to `--most` pictures, evenly through its sorted names, are
 taken at no more than `--side` pixels on their longer side. From the truth of each, N points per class are drawn at
 random without replacement (all pixels of a class that has fewer), seeded by picture and N alone; 5, 20 and 100 unless
-said otherwise. Each method gets the pictures and the points, nothing else. The score is the mean IoU over the classes of
-all pictures together (`metrics.overlap`), with a 95 % bootstrap interval by picture, by site where a set has several
+said otherwise. Each method gets the pictures and the points, nothing else. The score is the mean IoU over the classes
+of all pictures together (`metrics.overlap`), with a 95 % bootstrap interval by picture, by site where a set has several
 (the four videos of animals).
 """
 
