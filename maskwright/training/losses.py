@@ -85,7 +85,7 @@ def affinity(
     sigma: float = 0.5,
     reaches: Sequence[int] = (1, 3),
 ) -> Tensor:
-    """How much neighbours that look alike disagree; needs no labels. docs/training.md says where it helps and where not.
+    """How much neighbours that look alike disagree; needs no labels (docs/training.md: where it helps).
 
     For pairs of pixels `reaches` apart in eight directions (at half resolution, where camera noise is softened), the
     chance that they are of two classes, 1 - sum p_i p_j, counts exp(-d^2 / (2 sigma^2)), d the root mean square

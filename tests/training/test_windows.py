@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from maskwright.arrays.windows import Window
 from maskwright.errors import EmptyResultError, GridError, InputError
-from maskwright.io.masks import write_mask
+from maskwright.io.masks import read_mask, write_mask
 from maskwright.io.rasters import write_raster
 from maskwright.training.augment import Draw, draw, plain
 from maskwright.training.pictures import Collection, gather_pictures
@@ -106,6 +106,36 @@ def test_grey_pictures_among_colours_become_colours(make: Callable[..., Sample],
     write_raster(grey.image_path, _pixels(60, 100)[..., :2], collection.pictures[1].grid)
     with pytest.raises(InputError, match="grey has 2 and a has 3; expected the same number"):
         gather_pictures([make(), grey])
+
+
+def test_big_rasters_stay_in_their_file_and_read_the_same(
+    make: Callable[..., Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = make()
+    mask = read_mask(sample.mask_paths[0])
+    sure = np.linspace(0, 1, 6000, dtype=np.float32).reshape(60, 100)
+    write_mask(sample.mask_paths[0], replace(mask, confidence=sure))
+    window = Window(7, 11, 40, 90)
+    small = gather_pictures([sample]).pictures[0].read(window)
+    for module in ("maskwright.training.pictures", "maskwright.io.images"):
+        monkeypatch.setattr(f"{module}.LAZY_PIXELS", 1000)
+    picture = gather_pictures([sample]).pictures[0]
+    big = picture.read(window)
+    assert all(np.array_equal(one, other) for one, other in zip(small, big, strict=True))
+    kept = [each for read in picture.store._kept.values() for each in read]
+    assert kept and not any(isinstance(each, np.ndarray) for each in kept)
+
+
+def test_what_was_decoded_is_forgotten_when_it_becomes_too_much(make: Callable[..., Sample]) -> None:
+    samples = [make(f"p{k}", left_m=1000 * k) for k in range(4)]
+    pictures = gather_pictures(samples).pictures
+    store = pictures[0].store
+    store.most_bytes = 100_000  # one picture and its mask, not two
+    before = [each.read(each.window).class_ids for each in pictures]
+    assert sum(each.nbytes for read in store._kept.values() for each in read if isinstance(each, np.ndarray)) <= 100_000
+    assert all(
+        np.array_equal(each.read(each.window).class_ids, ids) for each, ids in zip(pictures, before, strict=True)
+    )
 
 
 def test_a_piece_is_all_that_is_learned_from(make: Callable[..., Sample]) -> None:
