@@ -1,4 +1,4 @@
-"""`python -m benchmarks.anatomy_learned [--pictures 40] [--taught 240] [--json FILE]`: who sees body parts best?
+"""`python -m benchmarks.anatomy_learned [--pictures 60] [--taught 200] [--json FILE]`: who sees body parts best?
 
 The rule is told all joints and the true outline of each animal. Segmenters of `train_parts` see the picture alone: one
 learned from true part masks, one from masks the rule made of the same pictures. All are scored on the same toy animals
@@ -86,7 +86,7 @@ def lead(learned: NDArray[np.int64], rule: NDArray[np.int64]) -> dict[str, float
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Score the rule and what was learned on toy animals.")
-    for name, default in (("pictures", 40), ("taught", 240), ("steps", 900), ("side", 224), ("width", 16)):
+    for name, default in (("pictures", 60), ("taught", 200), ("steps", 650), ("side", 192), ("width", 16)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--labels", nargs="+", choices=("truth", "rule"), default=("truth", "rule"))

@@ -44,6 +44,7 @@ _HOMES = {
     "CoarseMask": "maskwright.methods.coarse_mask",
     "SurveyScores": "maskwright.methods.survey_scores",
     "joints": "maskwright.pipelines.joints",
+    "draw": "maskwright.pipelines.draw",
     "label": "maskwright.pipelines.commands",
     "refine": "maskwright.pipelines.commands",
     "train": "maskwright.pipelines.commands",

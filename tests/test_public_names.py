@@ -9,7 +9,8 @@ PUBLIC = {
     "Sample", "Step",
     "MaskwrightError", "read_classes", "read_image", "read_points", "read_keypoints", "read_mask", "write_mask",
     "NearestPoint", "GeodesicPoint", "RandomWalk", "CoarseMask", "SurveyScores",
-    "joints", "label", "refine", "train", "predict", "run", "evaluate", "measure", "convert", "explain", "replay",
+    "joints", "draw", "label", "refine", "train", "predict", "run", "evaluate", "measure", "convert", "explain",
+    "replay",
 }  # fmt: skip
 
 
@@ -24,6 +25,7 @@ def test_the_names_are_these_and_each_is_there() -> None:
 def test_a_function_is_called_like_its_command_and_documented() -> None:
     commands = (
         "joints",
+        "draw",
         "label",
         "refine",
         "train",

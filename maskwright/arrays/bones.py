@@ -65,9 +65,10 @@ class _Body:
         for limb in sorted({each.limb for each in self.joints.values() if each.role == "limb" and each.limb}):
             chain = sorted((k for k, each in self.joints.items() if each.limb == limb), key=self._order)
             end = self.front if limb.startswith("front") else self.back
-            if end and self._order(chain[0]) <= 1:
-                yield self._nearest(chain[0], end), chain[0]
-            tops[limb] = chain[0]
+            if self._order(chain[0]) <= 1:
+                tops[limb] = chain[0]
+                if end:
+                    yield self._nearest(chain[0], end), chain[0]
             yield from pairwise(chain)
         if not self.spine:
             pairs = ("front left", "front right"), ("hind left", "hind right")

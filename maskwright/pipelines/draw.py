@@ -109,7 +109,7 @@ def _drawing(sample: Sample, style: _Style) -> Drawing:
     image = read_image(sample.image_path)
     mask, classes = None, Classes(())
     if sample.mask_paths:
-        path = sample.mask_paths[0]
+        path = sample.mask_paths[-1]  # masks come after outlines that are hints
         mask = read_mask(path, grid=image.grid)
         has_story = story_path(path).is_file()
         classes = read_story(story_path(path)).classes if has_story else Classes(mask.class_names)
@@ -121,6 +121,9 @@ def _drawing(sample: Sample, style: _Style) -> Drawing:
         for region in each.regions
     )
     profile = _profile(style.profile, mask, animals)
+    if profile is not None:
+        animals = tuple(view for each in animals for view in profile.animals_of(each))
+        classes = classes if mask is not None else profile.classes
     drawing = Drawing(
         image, mask, classes, animals, joint_colors(profile, classes, animals), outlines,
         0.5 if profile is None else profile.visible, style.named_joints,

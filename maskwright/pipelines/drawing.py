@@ -258,8 +258,10 @@ def _write_names(picture: Picture, drawing: Drawing) -> None:
     for animal in drawing.animals:
         for name, row, col in zip(animal.names, animal.rows, animal.cols, strict=True):
             if np.isfinite(row) and np.isfinite(col):
-                at = (col + 0.5) * scale + 4 * line, (row + 0.5) * scale
-                pen.text(at, name.replace("_", " "), INK, font, "lm", stroke_width=round(line), stroke_fill=PAPER)
+                text, x, y = name.replace("_", " "), (col + 0.5) * scale, (row + 0.5) * scale
+                fits = x + 6 * line + pen.textlength(text, font) <= picture.width
+                at, anchor = (x + 4 * line, "lm") if fits else (x - 4 * line, "rm")
+                pen.text((at, y), text, INK, font, anchor, stroke_width=round(line), stroke_fill=PAPER)
 
 
 def shown_classes(masks: Sequence[Mask], classes: Classes) -> tuple[dict[int, str], bool]:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maskwright.io.classes import Classes, rgb
-from maskwright.pipelines.drawing import INK, PAPER, PLAIN, Drawing, draw_joint, ramp_colours, shown_classes, unit
+from maskwright.pipelines.drawing import (
+    BACKGROUND,
+    INK,
+    PAPER,
+    PLAIN,
+    Drawing,
+    draw_joint,
+    ramp_colours,
+    shown_classes,
+    unit,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -35,11 +45,14 @@ class Legend:
 
         masks = [each.mask for each in drawings if each.mask is not None]
         names, unknown = shown_classes(masks, classes) if "parts" in panels else ({}, False)
+        if "parts" in panels:
+            used = {color for each in drawings for color in each.joint_colors.values()}
+            names |= {k: name for k, name in classes.named.items() if classes.colors[k] in used and name != BACKGROUND}
         animals = [(each, animal) for each in drawings for animal in each.animals] if "parts" in panels else []
         known = {side_of(name) for _, animal in animals for name in animal.names}
         unsure = any(((animal.scores > 0) & (animal.scores < each.visible)).any() for each, animal in animals)
         return cls(
-            tuple((name, classes.colors[class_id]) for class_id, name in names.items()),
+            tuple((name, classes.colors[class_id]) for class_id, name in sorted(names.items())),
             unknown,
             tuple(side for side in ("left", "right", "") if side in known),
             unsure,

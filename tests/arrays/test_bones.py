@@ -46,6 +46,12 @@ def test_without_a_spine_shoulders_and_hips_bind_each_other() -> None:
     }  # fmt: skip
 
 
+def test_paws_without_the_rest_of_their_legs_hang_on_nothing() -> None:
+    names = ["paw1LH", "paw2LF", "paw3RF", "paw4RH", "nose", "tailBase"]
+    assert _bones(names, [(0, 0), (0, 9), (9, 0), (9, 9), (5, 20), (5, 0)]) == {("tailBase", "nose")}
+    assert _bones(names[:4], [(0, 0), (0, 9), (9, 0), (9, 9)]) == set()
+
+
 def test_the_head_hangs_on_the_neck_by_its_nearest_joint() -> None:
     names = ["neck", "nose", "left_eye", "right_eye"]
     bones = _bones(names, [(0, 0), (0, 30), (0, 20), (0, 10)])

@@ -103,6 +103,20 @@ def test_the_legend_says_what_is_shown_and_nothing_else() -> None:
     assert alone == Legend(confidence=True)
 
 
+def test_two_views_of_one_animal_are_not_joined_and_joints_alone_are_explained(tmp_path: Path) -> None:
+    from maskwright.io.samples import find_samples
+    from maskwright.pipelines.draw import _drawing, _Style
+
+    PIL.Image.fromarray(np.full((*SIZE, 3), 100, np.uint8)).save(tmp_path / "one.png")
+    names = ("nose_top", "tailBase_top", "nose_bot", "tailBase_bot", "obs_top")
+    mouse = Keypoints(names, np.array([5.0, 5, 50, 50, 9]), np.array([9.0, 90, 9, 90, 50]), np.ones(5))
+    write_keypoints(tmp_path / "joints.json", {"one": [mouse]})
+    (sample,), _ = find_samples(tmp_path / "one.png", hints=tmp_path / "joints.json")
+    drawing = _drawing(sample, _Style(("parts",), None, 240, named_joints=False, close_up=False))
+    assert [each.names for each in drawing.animals] == [("nose", "tail_base")] * 2
+    assert [name for name, _ in Legend.of([drawing], drawing.classes, ("parts",)).colors] == ["body", "head"]
+
+
 def test_a_plate_without_anything_to_explain_has_no_legend() -> None:
     panel = draw_panel(_drawing(), "picture", 120)
     assert plate([panel], Legend()).height < plate([panel], Legend(confidence=True)).height
