@@ -48,7 +48,8 @@ def random_walk(
 
     float32; they add up to 1 wherever a seed can be reached, and to 0 outside the region and where none can. The last
     correction of any probability is below a thirtieth of `tolerance`; errors stayed below `tolerance` in all
-    comparisons with a direct solution. Classes without a seed have probability 0. One thread.
+    comparisons with a direct solution. Classes without a seed have probability 0. One thread. Memory: the matrices of
+    the hierarchy are what makes it fast and what it costs, about 570 bytes per pixel (150 MB for 512 x 512, 5 classes).
 
     >>> pixels = np.array([[0.0, 0.0, 0.0, 0.0, 0.0]])
     >>> random_walk(pixels, np.array([[0, -1, -1, -1, 1]]), 2)[0].round(3)
