@@ -42,8 +42,11 @@ class TrainSemantic:
 
     `loss` mixes; pixels nobody knows count nowhere. `confidence` says what the confidence of a mask does: "weight" its
     pixels, become a "soft" target, or "ignore"; below `least_confidence` a pixel is unknown. `affinity` counts how much
-    look-alike neighbours that nobody named disagree, which is what makes a few points enough. `balance` 1 draws classes
-    as often as they occur, 0 equally often.
+    look-alike neighbours that nobody named disagree (it helps few points where colour tells classes apart). `balance` 1
+    draws classes as often as they occur, 0 equally often.
+
+    Of several masks of a picture the "first" that knows a pixel counts; with `several_masks` "agree", a pixel of which
+    two say different things is unknown.
 
     `turns`, `scale` and `colour` are chance (training.augment); "auto" turns pictures that lie on Earth by any angle
     and others by up to 15 degrees. `split` and `held_out` say what scores are measured on (training.splits): never on
@@ -63,6 +66,7 @@ class TrainSemantic:
     class_weights: Literal["none", "balanced"] = "none"
     confidence: Literal["weight", "soft", "ignore"] = "weight"
     least_confidence: float = 0.0
+    several_masks: Literal["first", "agree"] = "first"
     affinity: float = 1.0
     balance: float = 0.5
     steps: int = 500
@@ -110,7 +114,7 @@ class TrainSemantic:
         from maskwright.training.pictures import gather_pictures
         from maskwright.training.semantic import HeldOut
 
-        collection = gather_pictures(samples, self.class_names)
+        collection = gather_pictures(samples, self.class_names, agreed=self.several_masks == "agree")
         division, cells = self._divided(collection)
         record, network = self._network(collection)
         held_out = HeldOut(record, collection, division, 2 * self.crop)

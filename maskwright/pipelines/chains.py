@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,10 @@ def labelling_chain(recipe: Recipe, collection: Collection, device: str = "auto"
     return Chain(labelers, recipe.fuse, refiners(recipe, device))
 
 
-def refiners(recipe: Recipe, device: str = "auto") -> tuple[Part, ...]:
-    """The refiners of a recipe, in order."""
+def refiners(recipe: Recipe, device: str = "auto", of: Literal["labels", "predictions"] = "labels") -> tuple[Part, ...]:
+    """The refiners of a recipe that mend labels, or what models predict, in order."""
+    if recipe.refine_what not in ("all", of):
+        return ()
     return tuple(Part(call.method, make(call, device)) for call in recipe.refine)
 
 

@@ -90,11 +90,17 @@ def _round_table(report: Record) -> str:
     if len(report["rounds"]) < 2:
         return ""
     rows = [
-        [escape(each["name"]), _value(iou), _interval(iou), whisker(iou), _value(each["pixel_accuracy"])]
+        [escape(each["name"]), escape(each["methods"]), _value(iou), _gain(each["gain"]), _interval(iou), whisker(iou),
+         _value(each["pixel_accuracy"])]
         for each in report["rounds"]
         for iou in [each["mean_iou"]]
-    ]
-    return _table(["round", "mean IoU", "95 % interval", "", "pixel accuracy"], rows)
+    ]  # fmt: skip
+    head = ["round", "made by", "mean IoU", "gain", "95 % interval", "", "pixel accuracy"]
+    return _table(head, rows, "Gain: what the mean IoU rose by over the line before.")
+
+
+def _gain(value: Any) -> str:
+    return f"{value:+.3f}" if _is_number(value) else "–"
 
 
 def _gallery(report: Record) -> str:

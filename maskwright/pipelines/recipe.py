@@ -58,6 +58,20 @@ class Predict:
 
 
 @dataclass(frozen=True)
+class LaterRounds:
+    """What is different when a model learns again, from masks that a model made: settings of the learner.
+
+    With `warm_start` it goes on from the model of the round before, in place of learning from scratch. `with_labels`
+    gives it the masks of round 1 too, after the newest ones: train_semantic with several_masks=agree then learns from
+    pixels of which both say the same.
+    """
+
+    warm_start: bool = False
+    with_labels: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Stop:
     """Rounds end early when `score` of the newest round rose by less than `least_gain` over the round before."""
 
@@ -67,10 +81,15 @@ class Stop:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """What masks are measured against: a folder of true masks, or points with true classes."""
+    """What masks are measured against: a folder of true masks, or points with true classes.
+
+    `each_step` also measures masks as they were before the refiners; they then stay in round-N/unrefined. Refiners then
+    start from these masks, in which objects that overlap no longer do.
+    """
 
     truth: Path | None = None
     points: Path | None = None
+    each_step: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +97,8 @@ class Recipe:
     """Everything a run needs to know; paths are absolute once it has been read.
 
     `rounds` counts how often a segmenter is trained and predicts; it matters only with `train`. `masks` is a folder
-    of masks to start from where nothing labels.
+    of masks to start from where nothing labels. `refine_what` says what the refiners mend: the labels of round 1, what
+    models predict, or both.
     """
 
     images: str
@@ -90,12 +110,19 @@ class Recipe:
     label: tuple[MethodCall, ...] = ()
     fuse: Fuse | None = None
     refine: tuple[MethodCall, ...] = ()
+    refine_what: Literal["all", "labels", "predictions"] = "all"
     train: MethodCall | None = None
     predict: Predict = field(default_factory=Predict)
     rounds: int = 1
+    later_rounds: LaterRounds = field(default_factory=LaterRounds)
     stop: Stop | None = None
     evaluate: Evaluate | None = None
     report: bool = True
+
+    @property
+    def keeps_unrefined(self) -> bool:
+        """Whether masks stay also as they were before refinement."""
+        return self.evaluate is not None and self.evaluate.each_step
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -240,7 +267,7 @@ def _problem(error: Mapping[str, Any]) -> str:
 def _keys_at(loc: Sequence[Any]) -> list[str]:
     kinds: dict[str, type[Any]] = {
         "hints": HintSource, "label": MethodCall, "refine": MethodCall, "train": MethodCall,
-        "fuse": Fuse, "predict": Predict, "stop": Stop, "evaluate": Evaluate,
+        "fuse": Fuse, "predict": Predict, "later_rounds": LaterRounds, "stop": Stop, "evaluate": Evaluate,
     }  # fmt: skip
     kind = kinds[str(loc[0])] if loc else Recipe
     return [each.name for each in dataclasses.fields(kind)]
@@ -266,7 +293,7 @@ def _method_problems(recipe: Recipe) -> list[str]:
     for n, call in enumerate(recipe.refine):
         problems += _call_problems(f"refine.{n}", call, "refiner")
     if recipe.train:
-        problems += _call_problems("train", recipe.train, "learner")
+        problems += _call_problems("train", recipe.train, "learner") or _later_problems(recipe)
     return problems
 
 
@@ -278,6 +305,17 @@ def _call_problems(where: str, call: MethodCall, stage: str) -> list[str]:
         return [str(error) if str(error).startswith(where) else f"{where}: {error}"]
     if found != stage and not (stage == "labeler" and found == "learner"):
         problems.append(f"{where}: {call.method} is a {found}; a {stage} belongs here")
+    return problems
+
+
+def _later_problems(recipe: Recipe) -> list[str]:
+    """Problems of what changes from the second training on, where the first is right."""
+    assert recipe.train is not None
+    later, method = recipe.later_rounds, recipe.train.method
+    known = {each.name for each in dataclasses.fields(catalogue.find_method(method))}
+    problems = catalogue.setting_problems(method, {**recipe.train.settings, **later.settings}, where="later_rounds")
+    if later.warm_start and "start" not in known:
+        problems.append(f"later_rounds.warm_start: {method} has no setting 'start'; it always learns from scratch")
     return problems
 
 
@@ -301,6 +339,15 @@ def _shape_problems(recipe: Recipe) -> list[str]:
         "rounds: several rounds need something to train; add 'train: {method: ...}' or leave rounds out": (
             recipe.rounds > 1 and recipe.train is None
         ),
+        "refine_what: nothing refines; add a refiner under 'refine', or leave refine_what out": (
+            recipe.refine_what != "all" and not recipe.refine
+        ),
+        "refine_what: nothing is predicted, because nothing trains; add 'train', or leave refine_what out": (
+            recipe.refine_what == "predictions" and recipe.train is None
+        ),
+        "later_rounds: nothing learns a second time; set 'rounds' to 2 or more and 'train', or leave it out": (
+            recipe.later_rounds != LaterRounds() and (recipe.train is None or recipe.rounds < 2)
+        ),
         "stop: a stop rule compares with the truth; add 'evaluate: {truth: ...}'": bool(recipe.stop and not truth),
         f"predict.overlap: found {recipe.predict.overlap} for windows of {recipe.predict.window}; it lies between 0 "
         "and less than the window": not 0 <= recipe.predict.overlap < recipe.predict.window,
@@ -322,7 +369,7 @@ def _placed(recipe: Recipe, folder: Path) -> Recipe:
         masks=place(recipe.masks),
         classes=place(recipe.classes),
         sites=place(recipe.sites),
-        evaluate=evaluate and Evaluate(place(evaluate.truth), place(evaluate.points)),
+        evaluate=evaluate and Evaluate(place(evaluate.truth), place(evaluate.points), evaluate.each_step),
     )
 
 

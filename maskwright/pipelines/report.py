@@ -148,9 +148,17 @@ def _classes_note(metrics: Mapping[str, Any]) -> str:
 
 
 def _scores_by_round(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    scored = metrics.get("rounds") or {}
-    keys = ("mean_iou", "pixel_accuracy")
-    return [{"name": name, **{key: each.get(key) for key in keys}} for name, each in scored.items()]
+    """One line per step of the run that was scored: what made it, how good it is, what that gained."""
+    return [
+        {
+            "name": each["round"].replace("-", " "),
+            "methods": ", ".join(each["methods"]),
+            "mean_iou": each["mean_iou"],
+            "gain": each["gain"]["mean_iou"],
+            "pixel_accuracy": each["pixel_accuracy"],
+        }
+        for each in metrics.get("steps") or ()
+    ]
 
 
 @dataclass(frozen=True)
@@ -277,11 +285,19 @@ def _curves(run: Path) -> list[dict[str, Any]]:
     curves = []
     for path in sorted(run.glob("round-*/model/model.json")):
         training = _json(path).get("training") or {}
-        history = training.get("history") if isinstance(training, dict) else None
-        for name, values in (history or {}).items() if isinstance(history, dict) else ():
+        for name, values in _columns(training.get("history") if isinstance(training, dict) else None).items():
             if isinstance(values, list) and values and all(isinstance(each, (int, float)) for each in values):
                 curves.append({"name": f"{path.parent.parent.name}: {name}", "values": values, "over": "steps"})
     return curves
+
+
+def _columns(history: Any) -> dict[str, Any]:
+    """A history by what it tells, whether it was kept so, or as one line of values for each time it was told."""
+    if isinstance(history, dict):
+        return history
+    lines = [each for each in history if isinstance(each, dict)] if isinstance(history, list) else []
+    names = dict.fromkeys(name for line in lines for name in line if name != "step")
+    return {name: [line[name] for line in lines if name in line] for name in names}
 
 
 def _failed(events: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ named with its reason and stops nothing. Nothing is deleted; a new run is a new 
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -17,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.errors import RecipeError
-from maskwright.io.outputs import write_atomically
-from maskwright.pipelines.chains import labelling_chain, make, predicting_chain, refiners
-from maskwright.pipelines.fingerprints import json_safe
+from maskwright.pipelines.chains import labelling_chain, learned_first, make, predicting_chain, refiners
 from maskwright.pipelines.folders import clear_leftovers, prepare_folder, write_environment, write_recipe
 from maskwright.pipelines.gather import Collection, gather
 from maskwright.pipelines.learning import learn
@@ -27,6 +24,7 @@ from maskwright.pipelines.ledger import Entry, Input, Ledger
 from maskwright.pipelines.making import Chain, Made, MaskTask, make_mask
 from maskwright.pipelines.outcome import Outcome, Progress, Report
 from maskwright.pipelines.recipe import MethodCall, Recipe, missing_files, read_recipe
+from maskwright.pipelines.scoring import Scoring, place_of
 from maskwright.pipelines.tasks import TaskMaker, inputs_of
 from maskwright.pipelines.workers import Crew, Failure, cluster_executor
 from maskwright.types import Sample
@@ -60,8 +58,8 @@ def run(
         ledger = stack.enter_context(Ledger(folder))
         write_recipe(folder, recipe)
         write_environment(folder, device=device)
-        stages = 1 + (recipe.rounds if recipe.train else 0)
-        loop = Loop(ledger, Crew(workers, executor), collection, progress, total=stages * len(collection.samples))
+        total = _stages(recipe) * len(collection.samples)
+        loop = Loop(ledger, Crew(workers, executor), collection, progress, total=total)
         ledger.note_event("run started", pictures=len(collection.samples))
         _rounds(loop, recipe, folder, device)
         return loop.end()
@@ -69,23 +67,63 @@ def run(
 
 def _rounds(loop: Loop, recipe: Recipe, folder: Path, device: str) -> None:
     """Round 1 from hints; each further round from what a learner made of the round before."""
-    chain = labelling_chain(recipe, loop.collection, device)
-    labelled = loop.write_masks("round-1/masks", chain, loop.collection.samples)
-    scores = _evaluate(recipe, folder, {}, 1)
+    scoring = Scoring(recipe, folder)
+    chain = learned_first(labelling_chain(recipe, loop.collection, device), loop.ledger, "round-1/learned")
+    labelled = first = _written(loop, chain, 1, scoring)
     for number in range(1, recipe.rounds + 1):
-        if recipe.train is None or _is_enough(loop, recipe, scores, number):
+        if recipe.train is None or _is_enough(loop, scoring, number):
             break
-        model, told = _learned(loop, recipe.train, labelled, f"round-{number}/model", device)
+        call = _learner_of(recipe, folder, number)
+        taught = _with_labels(labelled, first) if recipe.later_rounds.with_labels and number > 1 else labelled
+        model, told = _learned(loop, call, taught, f"round-{number}/model", device)
         threads = loop.crew.threads(len(loop.collection.samples))
-        chain = predicting_chain(model, told, recipe.predict, refiners(recipe, device), threads)
-        labelled = loop.write_masks(f"round-{number + 1}/masks", chain, loop.collection.samples)
-        scores = _evaluate(recipe, folder, scores, number + 1)
-    if scores:
-        write_atomically(folder / "metrics.json", (json.dumps(_metrics(scores), indent=2) + "\n").encode())
+        after = refiners(recipe, device, "predictions")
+        chain = predicting_chain(model, told, recipe.predict, after, threads)
+        labelled = _written(loop, chain, number + 1, scoring)
+    scoring.write()
     if recipe.report:
         from maskwright.pipelines.report import write_report
 
         write_report(folder)
+
+
+def _written(loop: Loop, chain: Chain, number: int, scoring: Scoring) -> list[Sample]:
+    """The samples with their masks of a round; where every step is scored, the masks before refinement stay too."""
+    samples: Sequence[Sample] = loop.collection.samples
+    before = tuple(each.name for each in chain.labelers)
+    methods = (*before, *(each.name for each in chain.refiners))
+    if scoring.recipe.keeps_unrefined and chain.labelers and chain.refiners:
+        unrefined = f"round-{number}/unrefined"
+        samples = loop.write_masks(unrefined, dataclasses.replace(chain, refiners=()), samples)
+        scoring.note(unrefined, before)
+        chain = Chain(refiners=chain.refiners)
+    labelled = loop.write_masks(place_of(number), chain, samples)
+    scoring.note(place_of(number), methods)
+    return labelled
+
+
+def _learner_of(recipe: Recipe, folder: Path, number: int) -> MethodCall:
+    """The learner of a round, with what is different from the second on."""
+    assert recipe.train is not None
+    if number == 1:
+        return recipe.train
+    later = recipe.later_rounds
+    start = {"start": str(folder / f"round-{number - 1}" / "model")} if later.warm_start else {}
+    return dataclasses.replace(recipe.train, settings={**recipe.train.settings, **later.settings, **start})
+
+
+def _with_labels(newest: Sequence[Sample], first: Sequence[Sample]) -> list[Sample]:
+    """The samples with their newest masks and, after them, those of round 1."""
+    labels = {each.name: each.mask_paths for each in first}
+    return [dataclasses.replace(each, mask_paths=(*each.mask_paths, *labels.get(each.name, ()))) for each in newest]
+
+
+def _stages(recipe: Recipe) -> int:
+    """How often every picture is gone through."""
+    rounds = recipe.rounds if recipe.train else 0
+    twice = recipe.keeps_unrefined and bool(recipe.refine)
+    labels = 2 if twice and recipe.label and recipe.refine_what != "predictions" else 1
+    return labels + rounds * (2 if twice and recipe.refine_what != "labels" else 1)
 
 
 def _learned(
@@ -97,6 +135,16 @@ def _learned(
     learned = learn(call.method, learner, samples, loop.ledger, stage, folder)
     loop.ledger.note_inputs([Input(stage, learned.sha256, folder)])
     return learned.model, {"path": stage, "sha256": learned.sha256}
+
+
+def _is_enough(loop: Loop, scoring: Scoring, number: int) -> bool:
+    """Whether the newest round gained less than the stop rule asks for."""
+    short = scoring.falls_short(number)
+    if short is not None:
+        assert scoring.recipe.stop is not None
+        score, (before, now) = scoring.recipe.stop.score, short
+        loop.ledger.note_event("stopped early", round=number, score=score, before=before, now=now)
+    return short is not None
 
 
 @dataclass
@@ -172,33 +220,3 @@ class Loop:
 def _with_mask(sample: Sample, out: Path) -> Sample:
     paths = (out / f"{sample.name}{suffix}" for suffix in (".png", ".tif"))
     return dataclasses.replace(sample, mask_paths=tuple(each for each in paths if each.exists())[:1])
-
-
-def _evaluate(recipe: Recipe, folder: Path, scores: dict[str, Any], number: int) -> dict[str, Any]:
-    """The scores of all rounds so far, the newest added, where the recipe names a truth."""
-    if recipe.evaluate is None or (recipe.evaluate.truth is None and recipe.evaluate.points is None):
-        return scores
-    from maskwright.pipelines.evaluate import evaluate
-
-    masks = folder / f"round-{number}" / "masks"
-    against = recipe.evaluate
-    found = evaluate(masks, against.truth, classes=recipe.classes, points=against.points, sites=recipe.sites)
-    return {**scores, f"round-{number}": found}
-
-
-def _is_enough(loop: Loop, recipe: Recipe, scores: dict[str, Any], number: int) -> bool:
-    """Whether the newest round gained less than the stop rule asks for; round 1 has gained nothing yet."""
-    if recipe.stop is None or number < 2:
-        return False
-    before, now = (scores[f"round-{each}"][recipe.stop.score]["value"] for each in (number - 1, number))
-    is_enough = bool(now - before < recipe.stop.least_gain)
-    if is_enough:
-        loop.ledger.note_event("stopped early", round=number, score=recipe.stop.score, before=before, now=now)
-    return is_enough
-
-
-def _metrics(scores: dict[str, Any]) -> dict[str, Any]:
-    """metrics.json: the scores of the last round as `evaluate --json` prints them, and those of every round."""
-    final = list(scores)[-1]
-    told: dict[str, Any] = json_safe({**scores[final], "final": final, "rounds": scores})
-    return told

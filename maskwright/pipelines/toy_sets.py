@@ -36,8 +36,8 @@ class ToySet:
 def write_set(name: str, folder: str | Path, *, count: int = 6, random_state: int = 0) -> ToySet:
     """Make `count` scenes and write them: pictures/, truth/, classes.yaml, and the hints of the set.
 
-    reef: points.csv, survey.csv · shapes: points.csv, instances.json · animals: keypoints.json, outlines/ ·
-    textures: tags.csv. Same seed, same bytes.
+    reef: points.csv; survey.csv, the frames of a boat, for which orthophotos/ holds the same pictures on Earth ·
+    shapes: points.csv, instances.json · animals: keypoints.json, outlines/ · textures: tags.csv. Same seed, same bytes.
     """
     if name not in SETS:
         raise UnknownNameError("toy data set", name, SETS)
@@ -89,9 +89,15 @@ def _write_mask(path: Path, mask: Mask, colors: tuple[str, ...]) -> None:
 
 
 def _reef_hints(made: ToySet) -> None:
+    import numpy as np
+
+    from maskwright.io.rasters import write_raster
     from maskwright.toys import reef
 
     _write_points(made, "points")
+    for scene in made.scenes:
+        path = made.folder / "orthophotos" / f"{scene.name}.tif"
+        write_raster(path, np.asarray(scene.image.pixels), scene.image.grid, overviews=False)
     surveys = [reef.survey(scene, random_state=made.random_state) for scene in made.scenes]
     rows = [
         {"FileName": frame, "GPSLatitude": f"{latitude:.8f}", "GPSLongitude": f"{longitude:.8f}"}

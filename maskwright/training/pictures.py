@@ -38,13 +38,15 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """One picture with its labels, shown with `bands` bands. `to_ids` (masks, 256) leads from the ids of each mask file to those of the model."""
+    """One picture with its labels, shown with `bands` bands. `to_ids` (masks, 256) leads from the ids of each mask file
+    to those of the model. With `agreed`, nobody knows a pixel of which two masks say different things."""
 
     sample: Sample
     grid: Grid
     bands: int
     to_ids: tuple[NDArray[np.uint8], ...]
     store: Store
+    agreed: bool = False
 
     @property
     def name(self) -> str:
@@ -72,11 +74,16 @@ class Labelled:
         """Class ids and confidence of a window: the first mask that knows a pixel; points lie on top of all."""
         class_ids = np.full((window.height, window.width), UNKNOWN, np.uint8)
         confidence = np.zeros(class_ids.shape, np.float32)
+        disputed = np.zeros(class_ids.shape, bool)
         for path, to_ids in zip(self.sample.mask_paths, self.to_ids, strict=True):
             found, sure = self.store.mask(path, window)
             found = to_ids[found]
-            new = (class_ids == UNKNOWN) & (found != UNKNOWN)
+            said = found != UNKNOWN
+            new = said & (class_ids == UNKNOWN)
+            disputed |= said & ~new & (found != class_ids)
             class_ids[new], confidence[new] = found[new], sure[new]
+        if self.agreed:
+            class_ids[disputed] = UNKNOWN
         for hint in self.sample.hints:
             if isinstance(hint, Points):
                 _paint(hint, window, class_ids, confidence)
@@ -182,7 +189,7 @@ class _Names:
         return place
 
 
-def gather_pictures(samples: Sequence[Sample], class_names: Sequence[str] = ()) -> Collection:
+def gather_pictures(samples: Sequence[Sample], class_names: Sequence[str] = (), *, agreed: bool = False) -> Collection:
     """Open the labelled ones of `samples`; classes are `class_names`, else those of the masks, matched by name."""
     names = _Names(list(class_names), fixed=bool(class_names))
     store = Store()
@@ -194,7 +201,7 @@ def gather_pictures(samples: Sequence[Sample], class_names: Sequence[str] = ()) 
         raise EmptyResultError("none of the pictures has a mask or points to learn from; give --masks or hints")
     _name_points(pictures, names)
     bands = _common_bands(pictures)
-    pictures = [dataclasses.replace(each, bands=bands) for each in pictures]
+    pictures = [dataclasses.replace(each, bands=bands, agreed=agreed) for each in pictures]
     return Collection(tuple(pictures), tuple(names.names), bands)
 
 

@@ -141,12 +141,22 @@ def test_curves_and_rounds_appear_where_there_are_some(run: Path) -> None:
     history = {"loss": [2.0, 1.0, 0.5], "words": ["a"]}
     (run / "round-1" / "model" / "model.json").write_text(json.dumps({"training": {"history": history}}))
     metrics = json.loads((run / "metrics.json").read_text())
-    metrics["rounds"]["round-2"] = metrics["rounds"]["round-1"]
+    worse = {**metrics["steps"][0], "round": "round-2", "methods": ["predict"], "gain": {"mean_iou": -0.1234}}
+    metrics["steps"].append(worse)
     (run / "metrics.json").write_text(json.dumps(metrics))
     page = write_report(run).read_text("utf-8")
     parsed(page)
     assert page.count("<polyline") == 1
     assert "Round by round" in page and "Learning" in page
+    assert "<td>round 2</td><td>predict</td>" in page and "-0.123" in page
+
+
+def test_a_history_told_line_by_line_becomes_curves(run: Path) -> None:
+    (run / "round-1" / "model").mkdir()
+    history = [{"step": 50, "loss": 2.0}, {"step": 100, "loss": 1.0, "score": 0.5}]
+    (run / "round-1" / "model" / "model.json").write_text(json.dumps({"training": {"history": history}}))
+    curves = {each["name"]: each["values"] for each in gather_report(run)["curves"]}
+    assert curves == {"round-1: loss": [2.0, 1.0], "round-1: score": [0.5]}
 
 
 def test_the_same_run_gives_the_same_page(run: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -242,6 +243,38 @@ def test_rounds_in_processes_write_the_same_bytes(pictures: Path) -> None:
     run(recipe(pictures), out=pictures / "run")
     run(recipe(pictures), out=pictures / "deep" / "other", workers=2)
     assert files(pictures / "run") == files(pictures / "deep" / "other")
+
+
+def test_masks_before_refinement_are_scored_where_every_step_is_asked_for(pictures: Path) -> None:
+    plain = run(recipe(pictures), out=pictures / "plain")
+    told: list[Progress] = []
+    steps = run(recipe(pictures), out=pictures / "steps", settings=["evaluate.each_step=true"], progress=told.append)
+    assert (plain.done, steps.done, told[-1].total) == (24, 48, 48)
+    scores = json.loads((pictures / "steps" / "metrics.json").read_text())
+    assert [(each["masks"], each["methods"]) for each in scores["steps"]][1:4] == [
+        ("round-1/masks", ["nearest_point", "forget_top"]),
+        ("round-2/unrefined", ["predict"]),
+        ("round-2/masks", ["predict", "forget_top"]),
+    ]
+    values = [each["pixel_accuracy"]["value"] for each in scores["steps"]]
+    gains = [each["gain"]["pixel_accuracy"] for each in scores["steps"]]
+    assert gains == [None, *(now - before for before, now in itertools.pairwise(values))]
+    assert values[1] < values[0], "the refiner forgets what was right"
+    for name in ("round-1", "round-3"):
+        one, other = (read_mask(pictures / each / name / "masks" / "p000.png") for each in ("plain", "steps"))
+        assert np.array_equal(one.class_ids, other.class_ids)
+        assert [each.name for each in one.history] == [each.name for each in other.history]
+    assert replay(pictures / "steps" / "round-3" / "masks" / "p000.png", pictures / "again").identical
+    again = run(recipe(pictures), out=pictures / "steps", settings=["evaluate.each_step=true"])
+    assert (again.done, again.skipped) == (0, 48)
+
+
+@pytest.mark.parametrize(("what", "refined"), [("labels", (True, False)), ("predictions", (False, True))])
+def test_refiners_mend_what_they_are_said_to(pictures: Path, what: str, refined: tuple[bool, bool]) -> None:
+    run(recipe(pictures), out=pictures / "run", settings=[f"refine_what={what}", "rounds=1"])
+    for number, is_refined in enumerate(refined, start=1):
+        steps = read_mask(pictures / "run" / f"round-{number}" / "masks" / "p000.png").history
+        assert ("forget_top" in [each.name for each in steps]) == is_refined
 
 
 def test_a_stop_rule_ends_the_rounds_early(pictures: Path) -> None:
