@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskwright.arrays.appearance import appearance_scores
+from maskwright.arrays.appearance import BLOCK_PX, appearance_scores
 from maskwright.arrays.features import pixel_features
 
 
@@ -48,3 +48,13 @@ def test_a_class_on_one_side_of_the_chessboard_is_learned_all_the_same() -> None
     rough[:, :60] = 0
     found = appearance_scores(features, rough, 2).argmax(axis=0)
     assert (found != truth).mean() < 0.1
+
+
+def test_a_square_is_judged_without_its_own_classes() -> None:
+    features, _, rough = scene(60)
+    rows, cols = np.indices(rough.shape) // BLOCK_PX
+    black = (rows + cols) % 2 == 0
+    other = np.where(black & (np.random.default_rng(1).random(rough.shape) < 0.4), 1 - rough, rough)
+    said, again = (appearance_scores(features, each, 2, most_pixels=9999).argmax(axis=0) for each in (rough, other))
+    assert np.array_equal(said[black], again[black])
+    assert not np.array_equal(said[~black], again[~black])

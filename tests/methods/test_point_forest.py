@@ -136,13 +136,13 @@ def test_big_pictures_are_the_same_whatever_the_piece(tmp_path: Path, monkeypatc
 def test_confidence_means_what_it_says(tmp_path: Path) -> None:
     samples, truths = collection(tmp_path, count=6, points=15)
     for sample, truth in zip(samples, truths, strict=True):  # so noisy that nobody can be sure
-        cv2.imwrite(str(sample.image_path), pixels_of(truth, 5, noise=150)[..., ::-1])
+        cv2.imwrite(str(sample.image_path), pixels_of(truth, 5, noise=300)[..., ::-1])
     labeler = QUICK(samples)
     masks = [labelled(labeler, sample) for sample in samples]
     claimed = np.mean([each.confidence.mean() for each in masks if each.confidence is not None])
     was = np.mean([right(mask, truth) for mask, truth in zip(masks, truths, strict=True)])
-    assert 0.5 < was < 0.97
-    assert abs(claimed - was) < 0.08
+    assert 0.5 < was < 0.93
+    assert abs(claimed - was) < 0.06
 
 
 def test_grey_and_colour_go_together_and_five_bands_do_not(tmp_path: Path) -> None:
