@@ -25,10 +25,12 @@ class GeodesicPoint:
     A step costs sqrt((1 - w) * length^2 + w * colour difference^2) with w = `colour_weight`: length in pixels, colours
     on a scale of 0..255 whatever the picture's dtype (8 and 16 bit by their full range, floating pictures from their
     least to their greatest value). With w = 0 it is the distance over `neighbours` (4 or 8), with w = 1 only colour
-    counts. Noise makes every way long, so the picture is softened first by a Gaussian of `soften_px` (0: not at all); on
-    photographs that helps more than any weight. Pixels farther than `reach` stay unknown, and so do pixels without data, which no way crosses; a point on
-    such a pixel says nothing. Of equally near classes the lowest id wins; of several points on one pixel the first
-    counts, and a pixel with a point always has that point's class.
+    counts. Noise makes every way long, so the picture is softened first by a Gaussian of `soften_px` (0: not at all);
+    on photographs that helps more than any weight.
+
+    Pixels farther than `reach` stay unknown, and so do pixels without data, which no way crosses; a point on such a
+    pixel says nothing. Of equally near classes the lowest id wins; of several points on one pixel the first counts, and
+    a pixel with a point always has that point's class.
 
     Confidence is (rival - nearest) / (rival + nearest), from the distances to the nearest class and to the next one:
     1 on a point or without a rival, 0 half way between two classes.
