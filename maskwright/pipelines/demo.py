@@ -38,9 +38,9 @@ CHAPTERS = {
     "reef": Chapter(
         "reef", "Points become a map",
         "Sixty pixels of each picture have a name; everything else is worked out. The reef is seen from above at a "
-        "centimetre per pixel: look-alike corals, rubble and sand, uneven light, the net of light that waves draw.",
+        "centimetre per pixel: look-alike corals, rubble and sand, uneven light, the net of light that waves draw. "
+        "How a boat's survey becomes a map of it, by training in rounds, shows the recipe reef: maskwright new reef.",
         6, "points", ("nearest_point", "geodesic_point", "random_walk", "point_forest"),
-        ("coarse_mask", "train_semantic", "refine_with_sam"),
     ),
     "shapes": Chapter(
         "shapes", "Clicks become objects",

@@ -64,6 +64,13 @@ def test_survey_has_a_row_per_frame_with_place_and_scores(tmp_path: Path) -> Non
     assert all(0 <= float(row[name]) <= 1 for row in rows for name in ("branching", "massive", "sand"))
 
 
+def test_orthophotos_are_the_pictures_in_their_place_on_earth(tmp_path: Path) -> None:
+    (scene,) = write_set("reef", tmp_path, count=1).scenes
+    image = read_image(tmp_path / "orthophotos" / f"{scene.name}.tif")
+    np.testing.assert_array_equal(image.pixels, scene.image.pixels)
+    assert image.grid == scene.image.grid and image.grid.crs == "EPSG:32740"
+
+
 def test_unknown_set_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'reef'"):
         write_set("reeef", tmp_path)
