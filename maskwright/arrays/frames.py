@@ -53,8 +53,8 @@ def degree_grid(
     """(height, width) and transform of a grid, north up, whose pixels are `cell_m` high and wide on the ground.
 
     Pixel centres begin at the southernmost and westernmost place and end where they have passed the northernmost and
-    easternmost; `margin` more cells lie around them. Longitude is stretched by the mean latitude of all places. The grid
-    bears no date line.
+    easternmost; `margin` more cells lie around them. Longitude is stretched by the mean latitude of all places. The
+    grid bears no date line.
 
     >>> degree_grid(np.array([0.0, 2.0]), np.array([10.0, 13.0]), 111_319.0)[0]
     (3, 4)
