@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from maskwright.io.coco import read_instances
 from maskwright.io.masks import read_mask, write_mask
 from maskwright.pipelines.commands import label, predict, refine, train
 from maskwright.pipelines.explain import replay
+from maskwright.pipelines.learning import learn
 from maskwright.pipelines.ledger import Ledger
 from maskwright.pipelines.outcome import Outcome, Progress
 from maskwright.pipelines.run import run
-from maskwright.types import UNKNOWN, Mask
+from maskwright.types import UNKNOWN, Mask, Sample
 from tests.pipelines.conftest import PLUGIN
 
 RECIPE = """
@@ -275,6 +277,21 @@ def test_refiners_mend_what_they_are_said_to(pictures: Path, what: str, refined:
     for number, is_refined in enumerate(refined, start=1):
         steps = read_mask(pictures / "run" / f"round-{number}" / "masks" / "p000.png").history
         assert ("forget_top" in [each.name for each in steps]) == is_refined
+
+
+@pytest.mark.parametrize("with_labels", [False, True])
+def test_later_rounds_learn_from_the_newest_masks_and_from_labels_if_asked(
+    pictures: Path, with_labels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[list[str]] = []
+
+    def spy(name: str, learner: Any, samples: Sequence[Sample], *more: Any) -> Any:
+        taught.append([path.parent.parent.name for path in samples[3].mask_paths])
+        return learn(name, learner, samples, *more)
+
+    monkeypatch.setattr("maskwright.pipelines.run.learn", spy)
+    run(recipe(pictures), out=pictures / "run", settings=[f"later_rounds.with_labels={with_labels}".lower()])
+    assert taught == [["round-1"], ["round-2", "round-1"] if with_labels else ["round-2"]]
 
 
 def test_a_stop_rule_ends_the_rounds_early(pictures: Path) -> None:
