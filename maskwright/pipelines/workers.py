@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
@@ -152,7 +153,8 @@ def _spread(
     while True:
         for task in islice(waiting, 0 if is_broken else at_once - len(under_way)):
             try:
-                under_way[executor.submit(work, task)] = task
+                with _quiet_birth():
+                    under_way[executor.submit(work, task)] = task
             except BrokenExecutor as error:
                 is_broken = True
                 yield task, _Lost(reason_of(error))
@@ -176,7 +178,28 @@ def _result(future: Future[Result]) -> Result | Failure:
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin_work)
+
+
+@contextmanager
+def _quiet_birth() -> Iterator[None]:
+    """Ctrl-C waits while a worker is started: it would interrupt its imports, and they would print a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin_work() -> None:
+    """A worker dies of Ctrl-C at once and without a word: what it had begun is no file yet, and the parent speaks."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:
