@@ -51,8 +51,8 @@ CHAPTERS = {
     "animals": Chapter(
         "animals", "Joints become body parts",
         "Thirty-nine joints and the outline of an animal say which pixel is leg, trunk, face or tail. Limbs hide each "
-        "other, coats are striped, spotted or patched.",
-        6, "anatomy", ("keypoint_parts",), ("train_parts",),
+        "other, coats are striped, spotted or patched. train_parts learns from such masks and then needs no joints.",
+        6, "anatomy", ("keypoint_parts",),
     ),
     "specimens": Chapter(
         "specimens", "One example becomes all others",
