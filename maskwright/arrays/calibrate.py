@@ -108,7 +108,8 @@ def at_temperature(scores: NDArray[Any], degree: float) -> NDArray[np.float32]:
     if not scores.size:
         return scores.astype(np.float32)
     logits = np.log(np.maximum(np.asarray(scores, np.float64), 1e-300))
-    return np.exp(log_softmax(logits / degree, axis=0)).astype(np.float32)
+    softened: NDArray[np.float32] = np.exp(log_softmax(logits / degree, axis=0)).astype(np.float32)
+    return softened
 
 
 def reliability(

@@ -252,14 +252,20 @@ def test_longitude_and_latitude_come_onto_a_projected_grid(tmp_path: Path) -> No
 
 
 def test_a_geopackage_says_the_same_as_geojson(tmp_path: Path) -> None:
-    import geopandas
+    import pyogrio
+    import pyproj
     import shapely
 
     x, y = UTM.place(5, 50)
-    frame = geopandas.GeoDataFrame(
-        {"class": ["coral"], "object": [3]}, geometry=[shapely.Point(x, y)], crs="EPSG:32740"
-    ).to_crs("EPSG:4326")
-    frame.to_file(tmp_path / "p.gpkg", engine="pyogrio")
+    longitude, latitude = pyproj.Transformer.from_crs("EPSG:32740", "EPSG:4326", always_xy=True).transform(x, y)
+    pyogrio.raw.write(
+        tmp_path / "p.gpkg",
+        geometry=np.array([shapely.Point(longitude, latitude).wkb], object),
+        field_data=[np.array(["coral"], object), np.array([3])],
+        fields=["class", "object"],
+        geometry_type="Point",
+        crs="EPSG:4326",
+    )
     points = read_points(tmp_path / "p.gpkg", CLASSES, pictures={"reef": raster(tmp_path, "reef.tif", UTM)})["reef"]
     assert points.rows[0] == pytest.approx(5, abs=1e-4)
     assert points.cols[0] == pytest.approx(50, abs=1e-4)
