@@ -236,5 +236,5 @@ def _png(values: NDArray[np.uint8], classes: Classes | None) -> bytes:
     if classes is not None:
         picture.putpalette(classes.palette().tobytes())
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=4)
+    picture.save(file, "PNG", compress_level=1)
     return file.getvalue()
