@@ -37,7 +37,7 @@ def find_cases(suite: str, only: str) -> list[tuple[str, int, Case]]:
 
 def run_case(module: str, index: int, case: Case) -> dict[str, Any]:
     """The row of a case, measured in a fresh process; a case that breaks keeps its row and says why in the note."""
-    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(case.threads))
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")  # threads of a case are its own, not those of BLAS
     words = [sys.executable, "-m", "benchmarks.measure", module, str(index)]
     root = Path(__file__).parents[1]
     try:

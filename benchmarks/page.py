@@ -24,8 +24,8 @@ time / ours. Peak memory: {peak_mb}.
 - Rows "2 threads" need both cores free; they compare ours with ours. Components, regions, boundaries, ways and random
   walks use one thread: their order of work is part of the answer. Linear scattering waits for memory.
 - Memory above three times inputs and outputs: `random_walk`, which is fast by matrices that it keeps (about 570 bytes
-  per pixel); sliced Wasserstein distances, which keep both clouds projected on all slices; and by a little geodesic
-  distance of one seed set, which keeps the costs of all steps (28.8 MB beside 8.4 MB at 1024 x 1024).
+  per pixel), and by a little geodesic distance from one set of seeds, which keeps the costs of all steps (28.8 MB
+  beside 8.4 MB at 1024 x 1024).
 - `components` and `fill_holes` are made for masks; on pure noise with half a million regions holes take three times
   scipy's time.
 - FastGeodis compiles for minutes and is measured only where it is installed. On another machine its four raster

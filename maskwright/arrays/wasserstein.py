@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 
+AT_ONCE = 64
+"""So many views are projected and sorted at a time: they stay in the cache, and memory does not grow with views."""
+
 
 def directions(dimensions: int, count: int, *, random_state: int = 0) -> NDArray[np.float64]:
     """`count` unit vectors (count, dimensions), evenly spread over the sphere by chance.
@@ -70,13 +73,14 @@ def slice_distances(
     _check_clouds(x, y, views)
     dtype = np.float32 if x.dtype == y.dtype == np.float32 else np.float64
     clouds = [np.asarray(cloud, dtype).T for cloud in (x, y)]
-    parts = np.array_split(np.asarray(views, dtype), max(1, min(threads, len(views))))
+    views = np.asarray(views, dtype)
+    parts = [views[start : start + AT_ONCE] for start in range(0, len(views), AT_ONCE)]
 
     def measure(part: NDArray[Any]) -> NDArray[np.float64]:
         return _powers(part @ clouds[0], part @ clouds[1], order, x_weights, y_weights)
 
-    if len(parts) == 1:
-        return measure(parts[0])
+    if threads < 2 or len(parts) < 2:
+        return np.concatenate([measure(part) for part in parts])
     with ThreadPoolExecutor(threads) as pool:
         return np.concatenate(list(pool.map(measure, parts)))
 
