@@ -8,7 +8,6 @@ compiled queue of `ways` and the plain numpy sweeps of this file give the same b
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -16,9 +15,13 @@ from numpy.typing import NDArray
 
 from maskwright.arrays.compiled import HAS_NUMBA
 from maskwright.arrays.raster import Costs, sweep
-from maskwright.arrays.ways import inherit, spread, step_costs
+from maskwright.arrays.ways import UNREACHED, WALL, spread
 
 NO_LABEL = -1
+LABEL_BITS = 32
+
+_NO_LABEL_YET = np.iinfo(np.int32).max
+_CORE = np.s_[1:-1, 1:-1]
 
 Field = NDArray[np.float32]
 
@@ -51,7 +54,7 @@ def geodesic_distance(
     """
     graph = _Graph(pixels, colour_weight, neighbours, barriers, pixel_size)
     _check_shape("seeds", seeds, graph.shape)
-    return graph.distance(np.asarray(seeds, bool))[1:-1, 1:-1].copy()
+    return graph.distance(np.asarray(seeds, bool))
 
 
 def geodesic_nearest(
@@ -75,9 +78,7 @@ def geodesic_nearest(
     """
     graph = _Graph(pixels, colour_weight, neighbours, barriers, pixel_size)
     _check_shape("labels", labels, graph.shape)
-    distance = graph.distance(np.asarray(labels) >= 0)
-    nearest = graph.labels(distance, np.asarray(labels))
-    return nearest, distance[1:-1, 1:-1].copy()
+    return graph.nearest(np.asarray(labels))
 
 
 def _check_shape(name: str, array: NDArray[Any], shape: tuple[int, int]) -> None:
@@ -105,7 +106,7 @@ class _Graph:
             raise ValueError(f"a pixel has 4 or 8 neighbours; got {neighbours}")
         if not all(math.isfinite(size) and size > 0 for size in pixel_size):
             raise ValueError(f"a pixel's height and width are above 0; got {pixel_size}")
-        self.colours = _simple(colours if colours.ndim == 3 else colours[..., None])
+        self.colours = colours if colours.ndim == 3 else colours[..., None]
         self.shape: tuple[int, int] = (colours.shape[0], colours.shape[1])
         self.weight = float(colour_weight)
         self.neighbours = neighbours
@@ -114,35 +115,46 @@ class _Graph:
         flat = 1 - self.weight
         self.steps = np.array([flat * wide * wide, flat * high * high, flat * (high * high + wide * wide)])
 
-    @cached_property
-    def framed(self) -> Field:
-        """What steps cost, as the kernels want it."""
-        return step_costs(self.colours, self.open, self.weight, self.steps, self.neighbours)  # type: ignore[no-any-return]
-
     def distance(self, seeds: NDArray[np.bool_]) -> Field:
-        """The framed field of shortest ways from the seeds; inf where there is none."""
-        field = np.full((self.shape[0] + 2, self.shape[1] + 2), np.inf, np.float32)
-        field[1:-1, 1:-1][self.open & seeds] = 0
+        """The shortest ways from the seeds; inf where there is none."""
         if HAS_NUMBA:
-            cheapest = math.sqrt(self.steps[: 2 if self.neighbours == 4 else 3].min())
-            spread(field, self.framed, self.neighbours, cheapest)
-        else:
-            _sweep_until_still(field[1:-1, 1:-1], self)
+            return _distances(self._keys(np.int32, seeds, 0), 0)
+        field = np.full(self.shape, np.inf, np.float32)
+        field[self.open & seeds] = 0
+        _sweep_until_still(field, _costs(self))
         return field
 
-    def labels(self, field: Field, labels: NDArray[Any]) -> NDArray[np.int32]:
-        """The lowest label that reaches each pixel along shortest ways."""
-        rows, cols = np.nonzero(self.open & (labels >= 0))
-        order = np.argsort(labels[rows, cols], kind="stable")
-        rows, cols = rows[order], cols[order]
-        nearest = np.full(field.shape, NO_LABEL, np.int32)
-        values = labels[rows, cols].astype(np.int32)
+    def nearest(self, labels: NDArray[Any]) -> tuple[NDArray[np.int32], Field]:
+        """The lowest label that reaches each pixel along shortest ways, and how long they are."""
         if HAS_NUMBA:
-            inherit(nearest, (rows + 1) * field.shape[1] + cols + 1, values, field, self.framed, self.neighbours)
+            keys = self._keys(np.int64, labels >= 0, labels)
+            distance = _distances(keys, LABEL_BITS)
+            nearest = (keys[_CORE] & (2**LABEL_BITS - 1)).astype(np.int32)
         else:
-            nearest[rows + 1, cols + 1] = values
-            _inherit_until_still(nearest[1:-1, 1:-1], field[1:-1, 1:-1], self)
-        return nearest[1:-1, 1:-1].copy()
+            distance = self.distance(labels >= 0)
+            nearest = np.full(self.shape, _NO_LABEL_YET, np.int32)
+            np.copyto(nearest, labels, where=self.open & (labels >= 0), casting="unsafe")
+            _inherit_until_still(nearest, distance, _costs(self))
+        nearest[np.isinf(distance)] = NO_LABEL
+        return nearest, distance
+
+    def _keys(self, dtype: Any, seeds: NDArray[np.bool_], labels: Any) -> NDArray[Any]:
+        """Framed keys of all pixels, as `ways` has them, once everything is reached: distance above, label below."""
+        shift = LABEL_BITS if dtype == np.int64 else 0
+        keys = np.full((self.shape[0] + 2, self.shape[1] + 2), WALL, dtype)
+        np.copyto(keys[_CORE], UNREACHED << shift, where=self.open)
+        np.copyto(keys[_CORE], labels, where=self.open & seeds, casting="unsafe")
+        places = np.empty(0, np.int32 if 2 * keys.size < 2**31 else np.int64)
+        spread(keys, self._framed_colours(), self.weight, self.steps, self.neighbours, shift, places)
+        return keys
+
+    def _framed_colours(self) -> NDArray[Any]:
+        """Colours with a frame of one pixel, 0 where they are not finite; none at all where colour does not count."""
+        height, width, channels = self.colours.shape
+        framed = np.zeros((height + 2, width + 2, channels if self.weight else 0), _kernel_dtype(self.colours.dtype))
+        if self.weight:
+            np.copyto(framed[_CORE], self.colours, where=self.open[..., None], casting="unsafe")
+        return framed
 
     def costs(self, down: int, across: int) -> Field:
         """What the step from (row, col) to (row + down, col + across) costs, for every pixel that has both."""
@@ -151,7 +163,7 @@ class _Graph:
         from_, to = np.s_[: height - down, left:right], np.s_[down:, left + across : right + across]
         squares = np.zeros((max(0, height - down), max(0, right - left)))
         with np.errstate(invalid="ignore", over="ignore"):
-            for channel in range(self.colours.shape[2]):
+            for channel in range(self.colours.shape[2] if self.weight else 0):
                 colour = self.colours[..., channel]
                 squares += (colour[from_].astype(np.float64) - colour[to]) ** 2
             cost = np.sqrt(self.steps[step_kind(down, across)] + self.weight * squares).astype(np.float32)
@@ -163,13 +175,11 @@ def step_kind(down: int, across: int) -> int:
     return 2 if down and across else int(down != 0)
 
 
-def _simple(colours: NDArray[Any]) -> NDArray[Any]:
-    """Colours in memory order, in one of the four dtypes the kernels are compiled for; no value changes."""
-    kept = (np.uint8, np.uint16, np.float32, np.float64)
-    if colours.dtype not in kept:
-        small = colours.dtype.kind in "b" or colours.dtype.itemsize <= 2
-        colours = colours.astype(np.float32 if small else np.float64)
-    return np.ascontiguousarray(colours, colours.dtype.newbyteorder("="))
+def _kernel_dtype(dtype: np.dtype[Any]) -> Any:
+    """The one of four dtypes the kernels are compiled for that holds these colours; no value changes."""
+    if dtype in (np.uint8, np.uint16, np.float32, np.float64):
+        return dtype.newbyteorder("=")
+    return np.float32 if dtype.kind == "b" or dtype.itemsize <= 2 else np.float64
 
 
 def _open(colours: NDArray[Any], barriers: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
@@ -178,7 +188,7 @@ def _open(colours: NDArray[Any], barriers: NDArray[np.bool_] | None) -> NDArray[
     if colours.dtype.kind == "f":
         passable = np.ones(colours.shape[:2], bool)
         for channel in range(colours.shape[2]):
-            passable &= np.isfinite(colours[..., channel])
+            passable &= np.isfinite(colours[..., channel].astype(_kernel_dtype(colours.dtype), copy=False))
     if barriers is not None:
         _check_shape("barriers", barriers, colours.shape[:2])
         passable = passable & ~np.asarray(barriers, bool)
@@ -191,18 +201,23 @@ def _costs(graph: _Graph) -> Costs:
     return Costs(graph.costs(0, 1), graph.costs(1, 0), *diagonal)
 
 
-def _sweep_until_still(field: Field, graph: _Graph) -> None:
+def _distances(keys: NDArray[Any], shift: int) -> Field:
+    """The distances in framed keys; inf at walls."""
+    bits = (keys[_CORE] >> shift).astype(np.int32)
+    bits[bits == WALL] = UNREACHED
+    return bits.view(np.float32)
+
+
+def _sweep_until_still(field: Field, costs: Costs) -> None:
     """Shortest ways by sweeping, with numpy alone; in place."""
-    costs = _costs(graph)
     before = np.full_like(field, np.nan)
     while not np.array_equal(before, field):
         before = field.copy()
         sweep(field, costs)
 
 
-def _inherit_until_still(nearest: NDArray[np.int32], field: Field, graph: _Graph) -> None:
+def _inherit_until_still(nearest: NDArray[np.int32], field: Field, costs: Costs) -> None:
     """Lowest labels along shortest ways, with numpy alone: pixels ask their neighbours until nothing changes."""
-    costs = _costs(graph)
     pairs: list[tuple[Field | None, Any, Any]] = [
         (costs.along, np.s_[:, :-1], np.s_[:, 1:]),
         (costs.down, np.s_[:-1], np.s_[1:]),
@@ -211,13 +226,11 @@ def _inherit_until_still(nearest: NDArray[np.int32], field: Field, graph: _Graph
     ]
     both = [(cost, *way) for cost, a, b in pairs if cost is not None for way in ((a, b), (b, a))]
     ways = [(a, b, _on_way(cost, field[a], field[b])) for cost, a, b in both]
-    nearest[nearest < 0] = np.iinfo(np.int32).max
     before = None
     while before is None or not np.array_equal(before, nearest):
         before = nearest.copy()
         for a, b, tight in ways:
             nearest[b] = np.where(tight, np.minimum(nearest[a], nearest[b]), nearest[b])
-    nearest[nearest == np.iinfo(np.int32).max] = NO_LABEL
 
 
 def _on_way(cost: Field, here: Field, there: Field) -> NDArray[np.bool_]:

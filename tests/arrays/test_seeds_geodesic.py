@@ -116,6 +116,29 @@ def test_larger_noise_equals_dijkstra(weight: float) -> None:
     np.testing.assert_allclose(geodesic_distance(pixels, seeds, colour_weight=weight), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("weight", [0.9, 1.0])
+@pytest.mark.parametrize(("scale", "dtype"), [(1, np.float32), (1e3, np.uint16), (1e9, np.float64), (1e-7, np.float32)])
+def test_steps_of_any_size_are_queued_in_order(weight: float, scale: float, dtype: Any) -> None:
+    random = np.random.default_rng(4)
+    pixels = (random.integers(0, 60, (30, 80)) * scale).astype(dtype)
+    labels = np.where(random.random((30, 80)) < 0.005, random.integers(0, 4, (30, 80)), -1).astype(np.int32)
+    found, distance = geodesic_nearest(pixels, labels, colour_weight=weight)
+    np.testing.assert_allclose(distance, dijkstra_of(pixels, labels >= 0, weight, 8, (1, 1)), rtol=1e-5, atol=1e-9)
+    with pytest.MonkeyPatch.context() as patch:
+        expected = plain(patch, pixels, labels, colour_weight=weight)
+    np.testing.assert_array_equal(distance, expected[1])
+    np.testing.assert_array_equal(found, expected[0])
+
+
+@pytest.mark.usefixtures("way")
+def test_colours_do_not_count_where_their_weight_is_nothing() -> None:
+    pixels = np.array([[1e300, -1e300, 0, np.nan, 1e300]])
+    labels = np.array([[4, -1, -1, -1, -1]])
+    found, distance = geodesic_nearest(pixels, labels, colour_weight=0.0)
+    assert found.tolist() == [[4, 4, 4, -1, -1]]
+    assert distance.tolist() == [[0, 1, 2, np.inf, np.inf]]
+
+
 @pytest.mark.usefixtures("way")
 def test_ties_go_to_the_lower_label() -> None:
     flat = np.zeros((3, 5), np.uint8)
