@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from maskwright.arrays.likely import most_likely
 from maskwright.arrays.rescale import Rescaling
-from maskwright.arrays.windows import Strips, Window, cover, grow, meeting, shift, split
+from maskwright.arrays.windows import Known, Strips, Window, cover, grow, meeting, shift, split
 from maskwright.errors import InputError
 from maskwright.stages import Labeler, Segmenter
 from maskwright.types import UNKNOWN, Grid, Hint, Image, Mask, Points, Step, Tags
@@ -34,6 +34,7 @@ CORE_PX = 2048
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Strip = tuple[Window, NDArray[np.float32], NDArray[np.bool_]]
 
 
 @runtime_checkable
@@ -64,7 +65,7 @@ def predict_scores(
     """
     plan = _Plan.of(segmenter, image, window, overlap, batch, seen, threads)
     extent = _checked(extent or image.grid.window, image)
-    return np.concatenate([scores for _, scores in plan.strips(extent)], axis=1)
+    return np.concatenate([scores for _, scores, _ in plan.strips(extent)], axis=1)
 
 
 def predict_mask(
@@ -117,10 +118,9 @@ def predict_pieces(
     step = Step("predict", {"window": window, "overlap": overlap, "batch": batch})
     width = extent.width if piece is None else max(1, piece * piece // window)
     for column in split(extent, (extent.height, width)):
-        for each, scores in plan.strips(column):
-            valid = np.asarray(image.valid[each.slices], bool)
+        for each, scores, valid in plan.strips(column):
             class_ids, confidence = most_likely(scores, valid)
-            del scores  # the next strip is made before the name is given away
+            del scores, valid  # the next strip is made before the name is given away
             yield each, Mask(class_ids, tuple(segmenter.class_names), image.grid.crop(each), confidence, (step,))
 
 
@@ -291,36 +291,43 @@ class _Plan:
         )
         return cls(segmenter, image, seen, size, overlap, threads, tuple(windows), tuple(groups))
 
-    def strips(self, column: Window) -> Iterator[tuple[Window, NDArray[np.float32]]]:
-        """Blended scores (classes, height, width) of a column of the picture, strip by strip from the top."""
+    def strips(self, column: Window) -> Iterator[Strip]:
+        """Blended scores (classes, height, width) of a column of the picture, strip by strip from the top, and where
+        the picture is valid there."""
         if self.seen.grid.shape == self.image.grid.shape:
-            return self._seen_strips(column)
+            yield from self._seen_strips(column)
+            return
         crossing = Rescaling(self.image.grid.shape, self.seen.grid.shape)
-        return crossing.strips(self._seen_strips(crossing.source(column)), column, self.size)
+        seen = ((window, scores) for window, scores, _ in self._seen_strips(crossing.source(column)))
+        for window, scores in crossing.strips(seen, column, self.size):
+            yield window, scores, np.asarray(self.image.valid[window.slices], bool)
 
-    def _seen_strips(self, column: Window) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+    def _seen_strips(self, column: Window) -> Iterator[Strip]:
         met = set(meeting(self.windows, column))
         groups = [group for group in self.groups if not met.isdisjoint(group)]
         tops = [self.windows[group[0]].top for group in groups]
         blend = Strips(column, len(self.segmenter.class_names), self.overlap)
+        valid = Known(column)
         done = column.top
         for group, top, following, answers in zip(
             groups, tops, [*tops[1:], column.bottom], in_order(self._run, groups, self.threads), strict=True
         ):
-            for number, scores in zip(group, answers, strict=True):
+            for number, scores, known in zip(group, *answers, strict=True):
                 window = self.windows[number]
                 blend.add(window, scores[:, : window.height, : window.width])
+                valid.add(window, known)
             if following != top and following > done:
                 done = following
-                yield blend.finish(done)
+                yield *blend.finish(done), valid.finish(done)
 
-    def _run(self, group: range) -> NDArray[np.float32]:
-        """Scores (n, classes, size, size) of a batch of windows; 0 where a window has no data at all."""
+    def _run(self, group: range) -> tuple[NDArray[np.float32], list[NDArray[np.bool_]]]:
+        """Scores (n, classes, size, size) of a batch of windows, 0 where one has no data at all; and where each has."""
         inputs = [self._read(self.windows[number]) for number in group]
-        has_data = np.array([has for _, has in inputs])
+        valid = [each for _, each in inputs]
+        has_data = np.array([each.any() for each in valid])
         shape = (len(group), len(self.segmenter.class_names), self.size, self.size)
         if not has_data.any():
-            return np.broadcast_to(np.float32(0), shape)
+            return np.broadcast_to(np.float32(0), shape), valid
         scores = np.asarray(self.segmenter(np.stack([pixels for pixels, _ in inputs])))
         if scores.shape != shape:
             raise ValueError(
@@ -334,17 +341,17 @@ class _Plan:
             )
         scores = scores.astype(np.float32, copy=not has_data.all())
         scores[~has_data] = 0
-        return scores
+        return scores, valid
 
-    def _read(self, window: Window) -> tuple[NDArray[Any], bool]:
+    def _read(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         part = self.seen.crop(window)
-        pixels, valid = np.asarray(part.pixels), np.asarray(part.valid)
+        pixels, valid = np.asarray(part.pixels), np.asarray(part.valid, bool)
         if not valid.all():
             pixels = np.where(valid[..., None], pixels, pixels.dtype.type(0))
         below, right = self.size - window.height, self.size - window.width
         if below or right:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="reflect")
-        return pixels, bool(valid.any())
+        return pixels, valid
 
 
 def _label_in_windows(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.arrays.compiled import HAS_NUMBA, compiled
+
 NOBODY = 255
 _AT_ONCE = 1 << 18
 
@@ -22,6 +24,9 @@ def most_likely(scores: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[
     if not len(scores) or scores.shape[1:] != valid.shape:
         raise ValueError(f"scores are (classes, {height}, {width}) like valid; got {scores.shape}")
     class_ids, best = np.zeros(valid.shape, np.uint8), np.empty(valid.shape, np.float32)
+    if HAS_NUMBA:
+        _rows_compiled(scores, valid, class_ids, best)
+        return class_ids, best
     step = max(1, _AT_ONCE // max(width, 1))  # a few rows at once stay in the cache for all classes
     for top in range(0, height, step):
         rows = slice(top, top + step)
@@ -40,3 +45,22 @@ def _rows(
     np.putmask(class_ids, nobody, np.uint8(NOBODY))
     np.putmask(best, nobody, np.float32(0))
     np.minimum(best, np.float32(1), out=best)
+
+
+@compiled
+def _rows_compiled(
+    scores: NDArray[np.float32], valid: NDArray[np.bool_], class_ids: NDArray[np.uint8], best: NDArray[np.float32]
+) -> None:  # pragma: no cover - compiled
+    for row in range(valid.shape[0]):
+        ids, most = class_ids[row], best[row]
+        most[:] = scores[0, row]
+        for class_id in range(1, scores.shape[0]):
+            mine = scores[class_id, row]
+            for col in range(valid.shape[1]):
+                value, known = mine[col], most[col]
+                ids[col] = class_id if value > known else ids[col]
+                most[col] = known if known >= value or np.isnan(known) else value
+        for col in range(valid.shape[1]):
+            sure = valid[row, col] and most[col] > 0
+            ids[col] = ids[col] if sure else NOBODY
+            most[col] = min(most[col], np.float32(1)) if sure else np.float32(0)

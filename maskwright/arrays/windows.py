@@ -180,13 +180,9 @@ class Stitch:
             return
         there, here = shift(met, window.top, window.left).slices, shift(met, self.piece.top, self.piece.left).slices
         weight = _weights(window.height, window.width, self.overlap)[there]
-        self.weight[here] += weight
-        share = weight / self.weight[here]
         parts = scores[:, *there].astype(np.float32, copy=False)
-        if HAS_NUMBA:
-            _blend_compiled(self.scores, parts, share, here[0].start, here[1].start)
-        else:
-            _blend_plainly(self.scores, parts, share, here[0].start, here[1].start)
+        blend = _blend_compiled if HAS_NUMBA else _blend_plainly
+        blend(self.scores, self.weight, parts, weight, here[0].start, here[1].start)
 
 
 class Strips:
@@ -235,6 +231,40 @@ class Strips:
         return Stitch(Window(top, self.column.left, bottom, self.column.right), self._channels, self._overlap)
 
 
+class Known:
+    """Where a column of the picture has data, put together from overlapping windows from top to bottom.
+
+    `add` windows in ascending order; `finish(bottom)` gives the rows above `bottom` that were not given before, bool
+    (height, width), and forgets windows that lie above it. Where windows overlap they must agree.
+
+    >>> known = Known(Window(0, 0, 2, 3))
+    >>> known.add(Window(0, 0, 2, 2), np.array([[True, False], [True, True]]))
+    >>> known.add(Window(0, 1, 2, 3), np.array([[False, True], [True, False]]))
+    >>> known.finish(1)
+    array([[ True, False,  True]])
+    """
+
+    def __init__(self, column: Window) -> None:
+        self.column = column
+        self._top = column.top
+        self._parts: list[tuple[Window, NDArray[np.bool_]]] = []
+
+    def add(self, window: Window, known: NDArray[np.bool_]) -> None:
+        if window.meet(self.column) is not None:
+            self._parts.append((window, known))
+
+    def finish(self, bottom: int) -> NDArray[np.bool_]:
+        rows = Window(self._top, self.column.left, bottom, self.column.right)
+        result = np.zeros((rows.height, rows.width), bool)
+        for window, known in self._parts:
+            if (met := window.meet(rows)) is not None:
+                there = shift(met, window.top, window.left).slices
+                result[shift(met, rows.top, rows.left).slices] = known[there]
+        self._top = bottom
+        self._parts = [(window, known) for window, known in self._parts if window.bottom > bottom]
+        return result
+
+
 def stitch(
     parts: Iterable[tuple[Window, NDArray[np.float32]]], piece: Window, channels: int, overlap: int
 ) -> NDArray[np.float32]:
@@ -265,20 +295,38 @@ def _ramp(length: int, overlap: int) -> NDArray[np.float64]:
 
 
 def _blend_plainly(
-    scores: NDArray[np.float32], parts: NDArray[np.float32], share: NDArray[np.float32], top: int, left: int
+    scores: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    parts: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    top: int,
+    left: int,
 ) -> None:
-    """Move scores (channels, ...) from (top, left) on towards `parts` by `share` of the way, in place."""
-    height, width = share.shape
-    for channel, part in zip(scores[:, top : top + height, left : left + width], parts, strict=True):
+    """Move scores (channels, ...) from (top, left) on towards `parts` by their share of all weight, in place."""
+    height, width = weight.shape
+    here = slice(top, top + height), slice(left, left + width)
+    weights[here] += weight
+    share = weight / weights[here]
+    for channel, part in zip(scores[:, *here], parts, strict=True):
         channel += (part - channel) * share
 
 
 @compiled
 def _blend_compiled(
-    scores: NDArray[np.float32], parts: NDArray[np.float32], share: NDArray[np.float32], top: int, left: int
+    scores: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    parts: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    top: int,
+    left: int,
 ) -> None:  # pragma: no cover - compiled
-    for channel in range(len(scores)):
-        for row in range(share.shape[0]):
-            for col in range(share.shape[1]):
-                known = scores[channel, top + row, left + col]
-                scores[channel, top + row, left + col] = known + (parts[channel, row, col] - known) * share[row, col]
+    share = np.empty(weight.shape[1], np.float32)
+    for row in range(weight.shape[0]):
+        total = weights[top + row, left : left + weight.shape[1]]
+        for col in range(weight.shape[1]):
+            total[col] += weight[row, col]
+            share[col] = weight[row, col] / total[col]
+        for channel in range(len(scores)):
+            known, part = scores[channel, top + row, left : left + weight.shape[1]], parts[channel, row]
+            for col in range(weight.shape[1]):
+                known[col] += (part[col] - known[col]) * share[col]

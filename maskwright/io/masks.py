@@ -121,12 +121,19 @@ def write_mask(
 
 def check_ids(path: str | Path, class_ids: NDArray[np.uint8], classes: Classes) -> None:
     """Refuse ids that no class has; UNKNOWN is always one."""
-    counts = np.bincount(class_ids.ravel(), minlength=256)
-    strange = [i for i in np.flatnonzero(counts).tolist() if i != UNKNOWN and i not in classes.named]
+    strange = [i for i in _present(class_ids) if i != UNKNOWN and i not in classes.named]
     if strange:
+        counts = np.bincount(class_ids.ravel(), minlength=256)
         found = ", ".join(f"{i} ({counts[i]} pixels)" for i in strange[:5]) + (", ..." if len(strange) > 5 else "")
         known = ", ".join(f"{i} {name}" for i, name in classes.named.items()) or "none"
         raise InputError(f"{path}: has the ids {found}; expected those of the classes ({known}) or 255; add them")
+
+
+def _present(class_ids: NDArray[np.uint8]) -> list[int]:
+    """The ids that occur, ascending; several times quicker than counting them."""
+    seen = np.zeros(256, bool)
+    seen[class_ids] = True
+    return np.flatnonzero(seen).tolist()
 
 
 def same_grid(path: str | Path, own: Grid, grid: Grid) -> Grid:
@@ -154,7 +161,9 @@ def renamed_ids(
     array([[  1,   0, 255]], dtype=uint8)
     """
     table = np.full(256, UNKNOWN, np.uint8)
-    for class_id in np.flatnonzero(np.bincount(class_ids.ravel(), minlength=256)[:UNKNOWN]).tolist():
+    for class_id in _present(class_ids):
+        if class_id == UNKNOWN:
+            continue
         name = own[class_id] if class_id < len(own) else ""
         if not name:
             raise InputError(f"{where} has the id {class_id}, which no class has; expected only named ones; name it")

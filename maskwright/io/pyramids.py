@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.arrays.halve import halved
+from maskwright.arrays.halve import halved_ids
 from maskwright.arrays.windows import Window
 from maskwright.errors import GridError, InputError
 from maskwright.io.regrid import Crossing, pixel_size_m
@@ -96,7 +96,7 @@ class Pyramid:
                 part = yield from self._below(zoom + 1, 2 * x + across, 2 * y + down)
                 if part is not None:
                     whole[down, :, across] = part
-            class_ids = halved(whole.reshape(2 * SIDE_PX, 2 * SIDE_PX))
+            class_ids = halved_ids(whole.reshape(2 * SIDE_PX, 2 * SIDE_PX), nodata=UNKNOWN)
         if (class_ids == UNKNOWN).all():
             return None
         yield Tile(zoom, x, y, class_ids)

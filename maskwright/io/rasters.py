@@ -21,14 +21,29 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterWindow
 
-from maskwright.arrays.windows import Window
+from maskwright.arrays.halve import halved_ids, halved_numbers
+from maskwright.arrays.windows import Window, split
 from maskwright.errors import FormatError, InputError, OutputError
 from maskwright.io.outputs import whole_file
+from maskwright.io.slabs import Slab
 from maskwright.io.tiff_header import check_is_file, read_tiff_header
+from maskwright.io.vrt import with_overviews
 from maskwright.types import Grid, Image
 
 CACHE_BYTES = 64 << 20
 """What GDAL may keep of blocks it has read; without a bound it takes 5 % of the machine."""
+
+BLOCK = 512
+"""Side of the blocks of a file that is written, and of its smallest overview at most."""
+
+PACKING = 4
+"""How hard deflate tries: half the time of its own 6, at a twentieth to a tenth more bytes."""
+
+DRAFT = {
+    "driver": "GTiff", "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "zstd", "zstd_level": 1,
+    "bigtiff": "if_safer", "interleave": "pixel", "num_threads": 1,
+}  # fmt: skip
+"""Files that are read once and thrown away: packed so quickly that it costs less than the disk."""
 
 _OPENING = threading.Lock()  # warnings.catch_warnings changes the whole process
 
@@ -133,48 +148,11 @@ class _Layout:
         return np.ascontiguousarray(bands.transpose(1, 2, 0))
 
 
-class _Slab:
-    """Slices of a raster, read when they are asked for."""
+class RasterPixels(Slab):
+    """(height, width, channels) of a raster, read when they are asked for."""
 
     def __init__(self, source: _Source, layout: _Layout) -> None:
         self._source, self._layout = source, layout
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        raise NotImplementedError
-
-    def _read(self, dataset: Any, window: RasterWindow) -> NDArray[Any]:
-        raise NotImplementedError
-
-    def __getitem__(self, key: Any, /) -> NDArray[Any]:
-        keys = key if isinstance(key, tuple) else (key,)
-        if any(each is Ellipsis for each in keys):
-            at = next(i for i, each in enumerate(keys) if each is Ellipsis)
-            keys = (*keys[:at], *[slice(None)] * (len(self.shape) - len(keys) + 1), *keys[at + 1 :])
-        rows, row_rest = _span(keys[0] if keys else slice(None), self.shape[0])
-        cols, col_rest = _span(keys[1] if len(keys) > 1 else slice(None), self.shape[1])
-        size = len(rows), len(cols)
-        if 0 in size:
-            read = np.empty((*size, *self.shape[2:]), self.dtype)
-        else:
-            window = RasterWindow(cols.start, rows.start, size[1], size[0])
-            with self._source.reading() as dataset:
-                read = self._read(dataset, window)
-        picked: NDArray[Any] = read[:, col_rest][row_rest] if len(keys) < 3 else read[:, col_rest, keys[2]][row_rest]
-        return picked
-
-    def __array__(self, dtype: Any = None, /, *, copy: bool | None = None) -> NDArray[Any]:
-        if copy is False:
-            raise ValueError("pixels in a file cannot become an array without a copy")
-        return np.asarray(self[:, :], dtype)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._layout.dtype
-
-
-class RasterPixels(_Slab):
-    """(height, width, channels) of a raster."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -185,12 +163,16 @@ class RasterPixels(_Slab):
         own: np.dtype[Any] = self._layout.dtype
         return own if self._layout.palette is None else np.dtype(np.uint8)
 
-    def _read(self, dataset: Any, window: RasterWindow) -> NDArray[Any]:
-        return self._layout.colours(dataset.read(self._layout.bands, window=window))
+    def _part(self, window: Window) -> NDArray[Any]:
+        with self._source.reading() as dataset:
+            return self._layout.colours(dataset.read(self._layout.bands, window=_at(window)))
 
 
-class RasterValid(_Slab):
+class RasterValid(Slab):
     """(height, width) of a raster: where there is data."""
+
+    def __init__(self, source: _Source, layout: _Layout) -> None:
+        self._source, self._layout = source, layout
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -200,25 +182,17 @@ class RasterValid(_Slab):
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(bool)
 
-    def _read(self, dataset: Any, window: RasterWindow) -> NDArray[Any]:
-        valid: NDArray[np.bool_] = dataset.dataset_mask(window=window) > 0
-        if self._layout.dtype.kind == "f":
-            valid &= ~np.isnan(dataset.read(self._layout.bands, window=window)).all(axis=0)
+    def _part(self, window: Window) -> NDArray[Any]:
+        at = _at(window)
+        with self._source.reading() as dataset:
+            valid: NDArray[np.bool_] = dataset.dataset_mask(window=at) > 0
+            if self._layout.dtype.kind == "f":
+                valid &= ~np.isnan(dataset.read(self._layout.bands, window=at)).all(axis=0)
         return valid
 
 
-def _span(key: Any, size: int) -> tuple[range, Any]:
-    """The rows (or columns) to read for an index, and the index to apply to what was read."""
-    if isinstance(key, slice):
-        wanted = range(size)[key]
-        if len(wanted) == 0:
-            return range(0), slice(None)
-        low, high = min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1])
-        return range(low, high + 1), slice(None, None, wanted.step)
-    if isinstance(key, int | np.integer):
-        at = range(size)[int(key)]
-        return range(at, at + 1), 0
-    raise TypeError(f"pixels in a file are read by slices and whole numbers; got {key!r}; use np.asarray first")
+def _at(window: Window) -> RasterWindow:
+    return RasterWindow(window.left, window.top, window.width, window.height)
 
 
 def _palette(dataset: Any) -> NDArray[np.uint8]:
@@ -325,16 +299,25 @@ class RasterWriter:
             raise ValueError(f"the array is {array.dtype} {array.shape}; expected {expected}")
         self.grid.crop(window)
         with self._told():
-            at = RasterWindow(window.left, window.top, window.width, window.height)
-            self._dataset.write(array.transpose(2, 0, 1), window=at)
+            self._dataset.write(array.transpose(2, 0, 1), window=_at(window))
+
+    def finish(self) -> None:
+        """Make the whole file of what was written; the end of the block only gives it its name then.
+
+        Nothing can be written after it. It takes its time and leaves Python alone: several may finish side by side.
+        """
+        with self._told(), rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+            self._dataset.close()
+            self._dataset = None
+            self._finish()
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
             with self._told():
-                if self._dataset is not None:
+                if error is None and self._dataset is not None:
+                    self.finish()
+                elif self._dataset is not None:
                     self._dataset.close()
-                if error is None:
-                    self._finish()
         except BaseException:
             self._leave(*sys.exc_info())
             raise
@@ -347,13 +330,11 @@ class RasterWriter:
 
     def _opened(self) -> Any:
         grid = self.grid
-        settings: dict[str, Any] = {
-            "driver": "GTiff", "height": grid.height, "width": grid.width, "count": self.bands, "dtype": self.dtype,
-            "nodata": self.nodata, "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate",
-            "bigtiff": "if_safer", "interleave": "pixel", "num_threads": 1,
+        settings = DRAFT | {
+            "height": grid.height, "width": grid.width, "count": self.bands, "dtype": self.dtype, "nodata": self.nodata,
         }  # fmt: skip
-        if self.cog:
-            settings["zlevel"] = 1  # the draft of a COG is packed again
+        if not self.cog:
+            settings |= {"compress": "deflate"}
         if grid.crs is not None:
             settings["crs"] = _crs(grid.crs, self.path)
         if grid.transform is not None:
@@ -367,21 +348,47 @@ class RasterWriter:
 
     def _finish(self) -> None:
         """The draft becomes what was asked for: a copy in the order a COG wants, or with overviews inside."""
-        resampling = "mode" if self.colors is not None else "average"
-        smallest_side = min(self.grid.shape)
-        if self.cog:
-            with _OPENING, warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                rasterio.shutil.copy(
-                    self._draft, self._final, driver="COG", compress="deflate", blocksize=512, num_threads=1,
-                    overviews="auto" if self.overviews else "none", overview_resampling=resampling, bigtiff="if_safer",
-                )  # fmt: skip
+        draft = Path(str(self._draft))
+        if not self.cog:
+            if self.overviews and min(self.grid.shape) > 512:
+                factors = [2**i for i in range(1, 12) if max(self.grid.shape) / 2**i >= 256]
+                with open_dataset(draft, "r+") as dataset:
+                    dataset.build_overviews(factors, Resampling["mode" if self.colors is not None else "average"])
+            draft.replace(self._final)
             return
-        if self.overviews and smallest_side > 512:
-            factors = [2**i for i in range(1, 12) if max(self.grid.shape) / 2**i >= 256]
-            with open_dataset(Path(str(self._draft)), "r+") as dataset:
-                dataset.build_overviews(factors, Resampling[resampling])
-        Path(str(self._draft)).replace(self._final)
+        with self._levels(draft) as levels, _joined(draft, levels) as source:
+            rasterio.shutil.copy(
+                source, self._final, driver="COG", compress="deflate", level=PACKING, blocksize=BLOCK, num_threads=1,
+                overviews="force_use_existing" if levels else "none", bigtiff="if_safer",
+            )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _levels(self, draft: Path) -> Iterator[list[Path]]:
+        """Files with the overviews of a draft, each half the size of the one before, and gone in the end."""
+        made: list[Path] = []
+        height, width = self.grid.shape
+        try:
+            while self.overviews and max(height, width) > BLOCK:
+                height, width = (height + 1) // 2, (width + 1) // 2
+                made.append(draft.with_name(f"{draft.stem}-{len(made) + 1}.tif"))
+                self._halve(made[-2] if len(made) > 1 else draft, made[-1], Window(0, 0, height, width))
+            yield made
+        finally:
+            for each in made:
+                each.unlink(missing_ok=True)
+
+    def _halve(self, source: Path, target: Path, size: Window) -> None:
+        """Write `source` at half its size, `size`, to `target`: class ids by majority, numbers by average."""
+        settings = DRAFT | {"height": size.height, "width": size.width, "count": self.bands, "dtype": self.dtype}
+        with open_dataset(source) as full, open_dataset(target, "w", **settings) as half:
+            for part in split(size, 4 * BLOCK):
+                pixels = full.read(window=_at(Window(*(2 * each for each in part))))
+                half.write(np.stack([self._halved(band) for band in pixels]), window=_at(part))
+
+    def _halved(self, band: NDArray[Any]) -> NDArray[Any]:
+        if self.colors is not None:
+            return halved_ids(band, nodata=None if self.nodata is None else int(self.nodata))
+        return halved_numbers(band, nodata=self.nodata)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -399,3 +406,17 @@ def _crs(text: str, path: Path) -> Any:
         raise InputError(
             f"{path}: {text!r} is no coordinate system; expected one like EPSG:32740; change it"
         ) from error
+
+
+@contextlib.contextmanager
+def _joined(draft: Path, levels: list[Path]) -> Iterator[Any]:
+    """A draft with its overviews as one dataset, by way of a small file that names them all."""
+    joined = draft.with_suffix(".vrt")
+    try:
+        with open_dataset(draft) as source:
+            rasterio.shutil.copy(source, joined, driver="VRT")
+        joined.write_text(with_overviews(joined.read_text("utf-8"), [each.name for each in levels]), "utf-8")
+        with open_dataset(joined) as dataset:
+            yield dataset
+    finally:
+        joined.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from maskwright.arrays.rescale import averaged, shares
 from maskwright.arrays.windows import Window
+from maskwright.io.slabs import Slab
 from maskwright.types import Grid, Image
 
 
@@ -33,22 +33,11 @@ def _grid(grid: Grid, height: int, width: int) -> Grid:
     return Grid(height, width, transform, grid.crs)
 
 
-@dataclass(frozen=True, eq=False)
-class _Slab:
-    """Slices (rows, cols) with step 1, computed when they are asked for."""
+class _Resized(Slab):
+    """What of `image` lies under the pixels of `grid`."""
 
-    image: Image
-    grid: Grid
-
-    def __getitem__(self, key: Any, /) -> NDArray[Any]:
-        rows, cols = (range(*part.indices(size)) for part, size in zip(key, self.grid.shape, strict=True))
-        return self._part(Window(rows.start, cols.start, rows.stop, cols.stop))
-
-    def __array__(self, dtype: Any = None, /, *, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[:, :], dtype)
-
-    def _part(self, window: Window) -> NDArray[Any]:
-        raise NotImplementedError
+    def __init__(self, image: Image, grid: Grid) -> None:
+        self.image, self.grid = image, grid
 
     def _read(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weighted sums (height, width, channels) of what has data, and the weight (height, width, 1) that has."""
@@ -60,7 +49,7 @@ class _Slab:
         return averaged(pixels, rows, cols), averaged(valid.astype(np.float64), rows, cols)
 
 
-class _Pixels(_Slab):
+class _Pixels(_Resized):
     @property
     def shape(self) -> tuple[int, ...]:
         return *self.grid.shape, self.image.pixels.shape[2]
@@ -75,7 +64,7 @@ class _Pixels(_Slab):
         return (np.rint(means) if self.dtype.kind in "iu" else means).astype(self.dtype)
 
 
-class _Valid(_Slab):
+class _Valid(_Resized):
     @property
     def shape(self) -> tuple[int, ...]:
         return self.grid.shape

@@ -176,7 +176,11 @@ class TrainedSegmenter:
 
 def normalise(pixels: NDArray[np.generic], mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """Pixels (n, height, width, bands) of any kind as float32 (n, bands, height, width); nan becomes the mean."""
-    values = (pixels.astype(np.float32) - np.array(mean, np.float32)) / np.array(std, np.float32)
+    count, height, width, bands = pixels.shape
+    rows = pixels.astype(np.float32).reshape(count, height, width * bands)  # a band is too short an axis to be quick
+    rows -= np.tile(np.array(mean, np.float32), width)
+    rows /= np.tile(np.array(std, np.float32), width)
+    values = rows.reshape(pixels.shape)
     if not np.issubdtype(pixels.dtype, np.integer):
         values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
     return torch.from_numpy(values).permute(0, 3, 1, 2)

@@ -7,12 +7,14 @@ get the picture as it lies in its file, and a mask in memory (one byte a pixel, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskwright.arrays.windows import Window, shift
 from maskwright.io.classes import Classes
@@ -71,18 +73,24 @@ def write_pieces(
     waiting = iter(parts)
     corner, first = next(waiting)
     palette = Classes(first.class_names, colors(first) or ()).palette()
-    with ExitStack() as masks:
-        ids = masks.enter_context(RasterWriter(path, grid, np.uint8, nodata=UNKNOWN, colors=palette))
-        with ExitStack() as confidences:
-            sure = None
-            if first.confidence is None:
-                confidence_path(path).unlink(missing_ok=True)
-            else:
-                sure = confidences.enter_context(RasterWriter(confidence_path(path), grid, np.uint8))
-            for window, mask in chain([(corner, first)], waiting):
-                window = shift(window, extent.top, extent.left)
-                ids.write(window, mask.class_ids)
-                if sure is not None and mask.confidence is not None:
-                    sure.write(window, np.rint(np.clip(mask.confidence, 0, 1) * 255).astype(np.uint8))
+    with ExitStack() as files:
+        writers = [files.enter_context(RasterWriter(path, grid, np.uint8, nodata=UNKNOWN, colors=palette))]
+        if first.confidence is None:
+            confidence_path(path).unlink(missing_ok=True)
+        else:
+            writers.append(files.enter_context(RasterWriter(confidence_path(path), grid, np.uint8)))
+        for window, mask in chain([(corner, first)], waiting):
+            window = shift(window, extent.top, extent.left)
+            for writer, array in zip(writers, _bytes_of(mask), strict=True):
+                writer.write(window, array)
+        with ThreadPoolExecutor(len(writers)) as side_by_side:
+            list(side_by_side.map(RasterWriter.finish, writers))
         write_story(first)
     return first
+
+
+def _bytes_of(mask: Mask) -> Iterator[NDArray[np.uint8]]:
+    """What is written of a mask: its ids and, where it has one, its confidence from 0 to 255."""
+    yield mask.class_ids
+    if mask.confidence is not None:
+        yield np.rint(np.clip(mask.confidence, 0, 1) * 255).astype(np.uint8)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskwright.arrays import likely
 from maskwright.arrays.likely import most_likely
 from maskwright.arrays.rescale import Rescaling, shares
 from maskwright.arrays.windows import Window
@@ -70,13 +73,15 @@ def test_scores_lie_between_their_four_neighbours() -> None:
     assert scaled[0, 0].tolist() == [0, 0.25, 0.75, 1]
 
 
-@given(st.integers(1, 5), st.integers(0, 100))
+@pytest.mark.parametrize("with_numba", [True, False])
+@given(classes=st.integers(1, 5), random_state=st.integers(0, 100))
 @settings(max_examples=30, deadline=None)
-def test_most_likely_is_argmax_where_anything_is_known(classes: int, random_state: int) -> None:
+def test_most_likely_is_argmax_where_anything_is_known(with_numba: bool, classes: int, random_state: int) -> None:
     random = np.random.default_rng(random_state)
     scores = random.choice(np.float32([0, 0.25, 0.5, 1.5]), (classes, 7, 11))
     valid = random.random((7, 11)) < 0.8
-    ids, confidence = most_likely(scores, valid)
+    with mock.patch.object(likely, "HAS_NUMBA", with_numba and likely.HAS_NUMBA):
+        ids, confidence = most_likely(scores, valid)
     known = valid & (scores.max(axis=0) > 0)
     assert np.array_equal(ids, np.where(known, scores.argmax(axis=0), 255))
     assert np.array_equal(confidence, np.where(known, np.minimum(scores.max(axis=0), 1), 0))

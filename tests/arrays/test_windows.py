@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from maskwright.arrays.compiled import HAS_NUMBA
 from maskwright.arrays.windows import (
+    Known,
     Stitch,
     Strips,
     Window,
@@ -152,13 +153,14 @@ def test_grow_and_shift() -> None:
 @pytest.mark.skipif(not HAS_NUMBA, reason="numba is not here or switched off")
 def test_blending_is_the_same_with_and_without_numba() -> None:
     random = np.random.default_rng(0)
-    share = random.random((9, 30), dtype=np.float32)
+    weight = random.random((9, 30), dtype=np.float32) + np.float32(0.01)
     parts = random.random((3, 12, 40), dtype=np.float32)[:, 1:10, 5:35]
-    one = random.random((3, 20, 60), dtype=np.float32)
-    other = one.copy()
-    _blend_compiled(one, parts, share, 4, 7)
-    _blend_plainly(other, parts, share, 4, 7)
+    one, total = random.random((3, 20, 60), dtype=np.float32), random.random((20, 60), dtype=np.float32)
+    other, same = one.copy(), total.copy()
+    _blend_compiled(one, total, parts, weight, 4, 7)
+    _blend_plainly(other, same, parts, weight, 4, 7)
     assert one.tobytes() == other.tobytes()
+    assert total.tobytes() == same.tobytes()
 
 
 @given(height=sizes, width=sizes, size=st.integers(2, 16), overlap=st.integers(0, 15), top=st.integers(0, 39))
@@ -179,3 +181,19 @@ def test_strips_are_what_one_stitch_makes(height: int, width: int, size: int, ov
             found.append(strips.finish(done))
     assert [each.top for each, _ in found] == [top, *(each.bottom for each, _ in found[:-1])]
     assert np.concatenate([each for _, each in found], axis=1).tobytes() == stitch(parts, column, 2, overlap).tobytes()
+
+
+@given(height=sizes, width=sizes, size=st.integers(2, 16), overlap=st.integers(0, 15), left=st.integers(0, 39))
+@settings(max_examples=60, deadline=None)
+def test_known_pixels_are_put_together(height: int, width: int, size: int, overlap: int, left: int) -> None:
+    assume(overlap < size)
+    truth = np.random.default_rng(width).random((height, width)) < 0.5
+    column = Window(height // 3, min(left, width - 1), height, width)
+    known, found, done = Known(column), [], column.top
+    for window in (each for each in cover(height, width, size, overlap) if each.meet(column)):
+        if window.top > done:
+            found.append(known.finish(window.top))
+            done = window.top
+        known.add(window, truth[window.slices])
+    found.append(known.finish(height))
+    assert np.array_equal(np.concatenate(found), truth[column.slices])

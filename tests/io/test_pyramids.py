@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from maskwright.arrays.halve import halved
+from maskwright.arrays.halve import halved_ids
 from maskwright.arrays.windows import Window
 from maskwright.errors import EmptyResultError, FormatError, GridError, InputError
 from maskwright.io.pmtiles import read_pmtiles, read_tile, tile_number, write_pmtiles
@@ -74,7 +74,7 @@ def test_every_lower_tile_is_the_four_above_it_and_empty_ones_are_skipped(
         if zoom < high:
             nothing = np.full((256, 256), UNKNOWN, np.uint8)
             four = [[tiles.get((zoom + 1, 2 * x + i, 2 * y + j), nothing) for i in (0, 1)] for j in (0, 1)]
-            assert np.array_equal(halved(np.block(four)), ids)
+            assert np.array_equal(halved_ids(np.block(four), nodata=255), ids)
 
 
 def test_nearly_all_known_pixels_are_shown_at_about_their_area(
@@ -155,11 +155,6 @@ def test_no_tile_and_no_pmtiles_are_told(tmp_path: Path) -> None:
     (tmp_path / "x.pmtiles").write_bytes(b"PMTiles\x02" + bytes(200))
     with pytest.raises(FormatError, match="not PMTiles version 3"):
         read_pmtiles(tmp_path / "x.pmtiles")
-
-
-def test_halves_need_even_sides() -> None:
-    with pytest.raises(ValueError, match="both even"):
-        halved(np.zeros((3, 4), np.uint8))
 
 
 def test_a_big_mask_is_read_by_small_windows() -> None:

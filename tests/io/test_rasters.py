@@ -5,6 +5,7 @@ import pickle
 import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
 
+from maskwright.arrays.halve import halved_ids, halved_numbers
 from maskwright.arrays.windows import Window
 from maskwright.errors import FormatError, InputError, OutputError
 from maskwright.io.classes import Classes
@@ -152,6 +154,48 @@ def test_a_cog_has_overviews_that_keep_ids_whole(tmp_path: Path) -> None:
     write_raster(tmp_path / "c.tif", ids, grid, overviews=False)
     with rasterio.open(tmp_path / "c.tif") as dataset:
         assert dataset.overviews(1) == []
+
+
+@pytest.mark.parametrize("nodata", [None, 255])
+@pytest.mark.parametrize("coloured", [True, False])
+def test_each_overview_of_a_cog_is_the_half_of_the_one_before(
+    tmp_path: Path, nodata: int | None, coloured: bool
+) -> None:
+    grid = Grid(1101, 2503)
+    ids = np.random.default_rng(0).choice(np.uint8([0, 3, 9, 255]), grid.shape)
+    palette = Classes(tuple("abcdefghij")).palette() if coloured else None
+    write_raster(tmp_path / "a.tif", ids, grid, nodata=nodata, colors=palette)
+    level: np.ndarray = ids
+    with open_dataset(tmp_path / "a.tif") as dataset:
+        assert dataset.overviews(1) == [2, 4, 8]
+    for number in range(3):
+        level = halved_ids(level, nodata=nodata) if coloured else halved_numbers(level, nodata=nodata)
+        with open_dataset(tmp_path / "a.tif", overview_level=number) as dataset:
+            assert np.array_equal(dataset.read(1), level)
+
+
+def test_a_raster_of_several_bands_has_overviews_of_each(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).random((600, 900, 3)).astype(np.float32)
+    write_raster(tmp_path / "a & b.tif", array, Grid(600, 900))
+    with open_dataset(tmp_path / "a & b.tif", overview_level=0) as dataset:
+        for band in range(3):
+            assert np.array_equal(dataset.read(band + 1), halved_numbers(array[..., band]))
+
+
+def test_files_finished_side_by_side_are_those_finished_in_turn(tmp_path: Path) -> None:
+    grid = Grid(700, 1300)
+    array = np.random.default_rng(0).integers(0, 5, grid.shape, dtype=np.uint8)
+    write_raster(tmp_path / "one.tif", array, grid)
+    with ExitStack() as files:
+        writers = [files.enter_context(RasterWriter(tmp_path / f"{name}.tif", grid)) for name in "ab"]
+        for writer in writers:
+            writer.write(grid.window, array)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(RasterWriter.finish, writers))
+        assert not (tmp_path / "a.tif").exists()
+    for name in "ab":
+        assert (tmp_path / f"{name}.tif").read_bytes() == (tmp_path / "one.tif").read_bytes()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tif", "b.tif", "one.tif"]
 
 
 def test_overviews_never_invent_a_class_between_two(tmp_path: Path) -> None:
