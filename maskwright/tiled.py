@@ -108,8 +108,8 @@ def predict_pieces(
     """As `predict_mask`, but one strip after the other, each to be written away before the next is computed.
 
     Strips are one row of windows high and up to piece * piece / window wide, so that scores are held for about `piece`
-    pixels squared; a wider picture is done column by column. `threads` threads read and run batches ahead of the strip
-    that is being stitched; the segmenter must bear being called from several at once. `seen` is the same picture
+    pixels squared; a wider picture is done column by column. `threads` threads run batches ahead of the strip that is
+    being stitched; the segmenter must bear being called from several at once. `seen` is the same picture
     with pixels of the size the segmenter knows: it is led over that one, and its scores are brought back onto the
     pixels of `image` between the four nearest. None of `piece` and `threads` changes a bit of the result.
     """
@@ -310,7 +310,7 @@ class _Plan:
         valid = Known(column)
         done = column.top
         for group, top, following, answers in zip(
-            groups, tops, [*tops[1:], column.bottom], in_order(self._run, groups, self.threads), strict=True
+            groups, tops, [*tops[1:], column.bottom], self._answers(groups), strict=True
         ):
             for number, scores, known in zip(group, *answers, strict=True):
                 window = self.windows[number]
@@ -320,9 +320,17 @@ class _Plan:
                 done = following
                 yield *blend.finish(done), valid.finish(done)
 
-    def _run(self, group: range) -> tuple[NDArray[np.float32], list[NDArray[np.bool_]]]:
+    def _answers(self, groups: Sequence[range]) -> Iterator[tuple[NDArray[np.float32], list[NDArray[np.bool_]]]]:
+        """What `_run` says of each group. Windows are read here, one after the other: a file that each thread opened
+        for itself would be unpacked once in each."""
+        read = ((group, [self._read(self.windows[number]) for number in group]) for group in groups)
+        return in_order(self._run, read, self.threads)
+
+    def _run(
+        self, batch: tuple[range, list[tuple[NDArray[Any], NDArray[np.bool_]]]]
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.bool_]]]:
         """Scores (n, classes, size, size) of a batch of windows, 0 where one has no data at all; and where each has."""
-        inputs = [self._read(self.windows[number]) for number in group]
+        group, inputs = batch
         valid = [each for _, each in inputs]
         has_data = np.array([each.any() for each in valid])
         shape = (len(group), len(self.segmenter.class_names), self.size, self.size)
