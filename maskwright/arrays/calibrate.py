@@ -1,13 +1,20 @@
-"""Make confidences mean what they say: of all pixels that claim 0.8, eight in ten should be right."""
+"""Make confidences mean what they say: of all pixels that claim 0.8, eight in ten should be right.
+
+Pixels are taken a block at a time. One thread: sorting, pooling and root finding each wait for what came before, and
+the rest is bound by memory.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, isotonic_regression
 from scipy.special import log_softmax, softmax
+
+from maskwright.arrays.blocks import AT_ONCE, blocks
 
 
 class Isotonic(NamedTuple):
@@ -18,7 +25,11 @@ class Isotonic(NamedTuple):
 
     def __call__(self, confidence: NDArray[Any]) -> NDArray[np.float32]:
         """Confidences of any shape, read off the curve; flat beyond its ends, nan stays nan."""
-        return np.interp(np.asarray(confidence, np.float64), self.claimed, self.measured).astype(np.float32)
+        claims = np.asarray(confidence)
+        read = np.empty(claims.shape, np.float32)
+        for block in blocks(claims.shape):
+            read[block] = np.interp(np.asarray(claims[block], np.float64), self.claimed, self.measured)
+        return read
 
 
 class Reliability(NamedTuple):
@@ -41,19 +52,18 @@ def isotonic(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | Non
     """The rising curve that fits right-or-wrong best, in least squares (pool adjacent violators, exact).
 
     `confidence`, `correct` (booleans or 0..1) and `weights` are (n,). Equal confidences are one point with their
-    weighted mean. Entries with a nan, or without weight, are left out; nothing left is a ValueError.
+    weighted mean. Entries with a nan, or without weight, are left out; nothing left is a ValueError. About 90
+    bytes are held for each *different* confidence, as all have to be sorted and fitted together: where every pixel of
+    a large picture has its own, give a sample.
 
     >>> curve = isotonic([0.1, 0.2, 0.3, 0.4], [0, 1, 0, 1])
     >>> curve.measured.tolist(), curve(np.array([0.0, 0.25, 0.35])).tolist()
     ([0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.75])
     """
-    claim, right, weight = _flat(confidence, correct, weights)
-    if not claim.size:
+    levels, mass, hits = _pooled(_entries(confidence, correct, weights))
+    if not levels.size:
         raise ValueError("a calibration curve needs at least one confidence with a weight")
-    levels, where = np.unique(claim, return_inverse=True)
-    mass = np.bincount(where, weight)
-    mean = np.bincount(where, weight * right) / mass
-    fitted = np.asarray(isotonic_regression(mean, weights=mass).x)
+    fitted = np.asarray(isotonic_regression(hits / mass, weights=mass).x)
     keep = np.ones(len(levels), bool)
     keep[1:-1] = (fitted[1:-1] != fitted[:-2]) | (fitted[1:-1] != fitted[2:])
     return Isotonic(levels[keep], fitted[keep])
@@ -74,19 +84,16 @@ def temperature(
     >>> round(float(0.9**sure / (0.9**sure + 0.1**sure)), 6)
     0.7
     """
-    known = (truth >= 0) & (truth < logits.shape[1])
-    values, ids = np.asarray(logits, np.float64)[known], truth[known].astype(np.intp)
-    if not len(ids):
+    named, count = 0.0, 0
+    for values, ids in _known(logits, truth):
+        named, count = named + float(values[np.arange(len(ids)), ids].sum()), count + len(ids)
+    if not count:
         raise ValueError("a temperature needs at least one pixel whose class is known")
-    if np.isnan(values).any() or np.isposinf(values).any():
-        raise ValueError("logits are numbers or -inf; got nan or +inf")
-    values = np.maximum(values, -1e6)
-    values -= values.max(axis=1, keepdims=True)
-    named = values[np.arange(len(ids)), ids].mean()
 
     def slope(sharpness: float) -> float:
-        """Derivative of the mean negative log likelihood by 1 / temperature: it rises, and is 0 at the minimum."""
-        return float((softmax(sharpness * values, axis=1) * values).sum(axis=1).mean() - named)
+        """Derivative of the negative log likelihood by 1 / temperature: it rises, and is 0 at the minimum."""
+        parts = (softmax(sharpness * values, axis=1) * values for values, _ in _known(logits, truth))
+        return (sum(float(part.sum()) for part in parts) - named) / count
 
     if slope(1 / hottest) >= 0:
         return hottest
@@ -107,8 +114,11 @@ def at_temperature(scores: NDArray[Any], degree: float) -> NDArray[np.float32]:
         raise ValueError(f"a temperature is above 0; got {degree}")
     if not scores.size:
         return scores.astype(np.float32)
-    logits = np.log(np.maximum(np.asarray(scores, np.float64), 1e-300))
-    softened: NDArray[np.float32] = np.exp(log_softmax(logits / degree, axis=0)).astype(np.float32)
+    softened = np.empty(scores.shape, np.float32)
+    for block in blocks(scores.shape[1:], AT_ONCE // len(scores)):
+        part = (slice(None), *block)
+        logits = np.log(np.maximum(np.asarray(scores[part], np.float64), 1e-300))
+        softened[part] = np.exp(log_softmax(logits / degree, axis=0))
     return softened
 
 
@@ -124,13 +134,15 @@ def reliability(
     >>> table.measured[[1, 9]].tolist(), round(table.error, 4)
     ([0.0, 0.5], 0.35)
     """
-    claim, right, weight = _flat(confidence, correct, weights)
-    if bins < 1 or (claim < 0).any() or (claim > 1).any():
-        raise ValueError(f"confidences lie in 0..1 and bins is 1 or more; got {bins} bins")
-    where = np.minimum((claim * bins).astype(np.intp), bins - 1)
-    mass, claimed, measured = (
-        np.bincount(where, each, minlength=bins).astype(np.float64) for each in (weight, weight * claim, weight * right)
-    )
+    if bins < 1:
+        raise ValueError(f"bins is 1 or more; got {bins}")
+    mass, claimed, measured = np.zeros((3, bins))
+    for claim, right, weight in _entries(confidence, correct, weights):
+        if (claim < 0).any() or (claim > 1).any():
+            raise ValueError(f"confidences lie in 0..1; got {claim.min()}..{claim.max()}")
+        where = np.minimum((claim * bins).astype(np.intp), bins - 1)
+        for total, each in ((mass, weight), (claimed, weight * claim), (measured, weight * right)):
+            total += np.bincount(where, each, minlength=bins)
     empty = np.full(bins, np.nan)
     return Reliability(
         np.divide(claimed, mass, where=mass > 0, out=empty.copy()),
@@ -139,15 +151,49 @@ def reliability(
     )
 
 
-def _flat(
-    confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | None
+def _pooled(
+    entries: Iterable[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Confidence, truth and weight as three flat float64 arrays without nan and without weight 0."""
-    claim, right = (np.asarray(each, np.float64).ravel() for each in (confidence, correct))
-    weight = np.ones_like(claim) if weights is None else np.asarray(weights, np.float64).ravel()
-    if not claim.shape == right.shape == weight.shape:
-        raise ValueError(f"one truth and weight per confidence; got {claim.size}, {right.size} and {weight.size}")
-    if (weight < 0).any() or np.isinf(claim).any() or np.isinf(right).any() or np.isinf(weight).any():
-        raise ValueError("confidences, truths and weights are finite, and weights 0 or more")
-    used = ~(np.isnan(claim) | np.isnan(right)) & (weight > 0)
-    return claim[used], right[used], weight[used]
+    """Each different confidence once, ascending, with the weight of all its entries and of the right ones."""
+    pooled, waiting = (np.zeros(0), np.zeros(0), np.zeros(0)), []
+    for claim, right, weight in entries:
+        waiting.append(_pool(claim, weight, weight * right))
+        if sum(len(each[0]) for each in waiting) > max(len(pooled[0]), 4 * AT_ONCE):
+            pooled, waiting = _pool(*map(np.concatenate, zip(pooled, *waiting, strict=True))), []
+    return _pool(*map(np.concatenate, zip(pooled, *waiting, strict=True)))
+
+
+def _pool(
+    claim: NDArray[np.float64], mass: NDArray[np.float64], hits: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    levels, where = np.unique(claim, return_inverse=True)
+    masses, found = (np.bincount(where, each, minlength=len(levels)) for each in (mass, hits))
+    return levels, masses.astype(np.float64), found.astype(np.float64)
+
+
+def _known(logits: NDArray[Any], truth: NDArray[Any]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.intp]]]:
+    """Logits below their pixel's largest, and class ids, of pixels whose class is known, a block at a time."""
+    for block in blocks(truth.shape, AT_ONCE // max(1, logits.shape[1])):
+        known = (truth[block] >= 0) & (truth[block] < logits.shape[1])
+        values, ids = np.asarray(logits[block], np.float64)[known], truth[block][known].astype(np.intp)
+        if np.isnan(values).any() or np.isposinf(values).any():
+            raise ValueError("logits are numbers or -inf; got nan or +inf")
+        if len(ids):
+            values = np.maximum(values, -1e6)
+            yield values - values.max(axis=1, keepdims=True), ids
+
+
+def _entries(
+    confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | None
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+    """Confidence, truth and weight in float64, without nan and without weight 0, a block at a time."""
+    claims, rights = (np.asarray(each).ravel() for each in (confidence, correct))
+    given = np.broadcast_to(1.0, claims.shape) if weights is None else np.asarray(weights).ravel()
+    if not claims.shape == rights.shape == given.shape:
+        raise ValueError(f"one truth and weight per confidence; got {claims.size}, {rights.size} and {given.size}")
+    for block in blocks(claims.shape):
+        claim, right, weight = (np.asarray(each[block], np.float64) for each in (claims, rights, given))
+        if (weight < 0).any() or np.isinf(claim).any() or np.isinf(right).any() or np.isinf(weight).any():
+            raise ValueError("confidences, truths and weights are finite, and weights 0 or more")
+        used = ~(np.isnan(claim) | np.isnan(right)) & (weight > 0)
+        yield claim[used], right[used], weight[used]

@@ -1,7 +1,7 @@
 """Colours for looking: stretches, grey world, underwater correction, palettes and masks laid over pictures.
 
-Pictures are (height, width, channels). Everything here is numpy passes over the picture, bound by memory; more
-threads would not help.
+Pictures are (height, width, channels). Everything here is numpy passes over the picture, a block of rows at a time and
+bound by memory; more threads would not help.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from maskwright.arrays.blocks import blocks, quantiles
 
 UNKNOWN_ID = 255
 FIRST_COLOURS = (
@@ -57,13 +59,21 @@ def stretch(
         raise ValueError(f"percentiles are 0 <= low < high <= 100; got {low} and {high}")
     out = np.zeros(pixels.shape, np.uint8)
     for channel in range(pixels.shape[2]):
-        band = pixels[..., channel].astype(np.float32 if pixels.dtype.itemsize < 4 else np.float64)
+        band = pixels[..., channel]
         used = np.isfinite(band) if valid is None else np.isfinite(band) & valid
         if used.any():
-            first, last = np.percentile(band[used], (low, high))
-            level = (band - first) / (last - first) * 255 if last > first else np.full_like(band, 128)
-            out[..., channel] = np.where(np.isnan(band), 0, np.clip(level, 0, 255) + 0.5)
+            first, last = quantiles(band[used], (low / 100, high / 100)).tolist()
+            for block in blocks(band.shape):
+                out[..., channel][block] = _levels(band[block], first, last)
     return out
+
+
+def _levels(values: NDArray[Any], first: float, last: float) -> NDArray[np.float64]:
+    """Levels 0..255 from `first` to `last`, ready to be cut to whole numbers."""
+    if not last > first:
+        return np.where(np.isnan(values), 0.0, 128.0)
+    level = (np.asarray(values, np.float64) - first) / (last - first) * 255
+    return np.where(np.isnan(level), 0, np.clip(level, 0, 255) + 0.5)
 
 
 def as_rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -90,18 +100,23 @@ def grey_world(pixels: NDArray[Any], *, valid: NDArray[np.bool_] | None = None) 
     >>> grey_world(np.array([[[10, 20], [30, 60]]], np.uint8)).tolist()
     [[[15, 15], [45, 45]]]
     """
-    used = np.isfinite(pixels).all(axis=2)
-    if valid is not None:
-        used &= valid
-    if not used.any():
+    total, count = np.zeros(pixels.shape[2]), 0
+    for block in blocks(pixels.shape[:2]):
+        used = np.isfinite(pixels[block]).all(axis=-1)
+        values = pixels[block][used if valid is None else used & valid[block]]
+        total, count = total + values.sum(axis=0, dtype=np.float64), count + len(values)
+    if not count:
         return pixels.copy()
-    means = pixels[used].mean(axis=0, dtype=np.float64)
+    means = total / count
     gains = np.divide(means.mean(), means, where=means > 0, out=np.ones_like(means))
-    balanced: NDArray[Any] = pixels * gains
-    if np.issubdtype(pixels.dtype, np.integer):
-        limits = np.iinfo(pixels.dtype)
-        balanced = np.clip(np.rint(balanced), limits.min, limits.max)
-    return balanced.astype(pixels.dtype)
+    balanced = np.empty_like(pixels)
+    for block in blocks(pixels.shape[:2]):
+        values = pixels[block] * gains
+        if np.issubdtype(pixels.dtype, np.integer):
+            limits = np.iinfo(pixels.dtype)
+            values = np.clip(np.rint(values), limits.min, limits.max)
+        balanced[block] = values
+    return balanced
 
 
 def underwater(pixels: NDArray[np.uint8], *, least_range: int = 16) -> NDArray[np.uint8]:
@@ -121,17 +136,22 @@ def underwater(pixels: NDArray[np.uint8], *, least_range: int = 16) -> NDArray[n
         raise ValueError(f"the picture is uint8 (height, width, 3); got {pixels.dtype} {pixels.shape}")
     if not pixels.size:
         return pixels.copy()
-    values = pixels.astype(np.float64)
-    to_red = _red_weights(_hue_turn(values.mean(axis=(0, 1))))
-    red = np.clip((values * to_red).sum(axis=2), 0, 255)
-    levels = (red.astype(np.uint8), pixels[..., 1], pixels[..., 2])
-    (red_gain, red_offset), *others = [_gain_and_offset(each, least_range) for each in levels]
+    to_red = _red_weights(_hue_turn(pixels.mean(axis=(0, 1), dtype=np.float64)))
+    counts = np.zeros((3, 256), np.int64)
+    for block in blocks(pixels.shape[:2]):
+        red = np.clip((pixels[block].astype(np.float64) * to_red).sum(axis=-1), 0, 255)
+        for count, levels in zip(
+            counts, (red.astype(np.uint8), pixels[block][..., 1], pixels[block][..., 2]), strict=True
+        ):
+            count += np.bincount(levels.ravel(), minlength=256)
+    gains = [_gain_and_offset(each, least_range) for each in counts]
     out = np.empty_like(pixels)
-    # The published formula leaves the blue part out of the red that it writes, though not of the one it measures.
-    red = (values[..., 0] * to_red[0] + values[..., 1] * to_red[1]) * red_gain + 255 * red_offset
-    out[..., 0] = np.clip(red, 0, 255)
-    for channel, (gain, offset) in enumerate(others, start=1):
-        out[..., channel] = np.clip(values[..., channel] * gain + 255 * offset, 0, 255)
+    for block in blocks(pixels.shape[:2]):
+        values = pixels[block].astype(np.float64)
+        # The published formula leaves the blue part out of the red that it writes, though not of the one it measures.
+        values[..., 0] = values[..., 0] * to_red[0] + values[..., 1] * to_red[1]
+        for channel, (gain, offset) in enumerate(gains):
+            out[block][..., channel] = np.clip(values[..., channel] * gain + 255 * offset, 0, 255)
     return out
 
 
@@ -142,8 +162,11 @@ def blend(below: NDArray[np.uint8], above: NDArray[np.uint8], opacity: ArrayLike
     [[[50, 50, 50]]]
     """
     share = np.asarray(opacity, np.float32)
-    share = share[..., None] if share.ndim == 2 else share
-    return (below * (1 - share) + above * share + 0.5).astype(np.uint8)
+    out = np.empty(below.shape, np.uint8)
+    for block in blocks(below.shape[:2]):
+        part = share[block][..., None] if share.ndim == 2 else share
+        out[block] = below[block] * (1 - part) + above[block] * part + 0.5
+    return out
 
 
 def overlay(
@@ -171,12 +194,16 @@ def overlay(
         raise ValueError(f"class {int(class_ids[known].max())} has no colour; there are {len(colours)}")
     table = np.zeros((256, 3), np.uint8)
     table[: min(len(colours), 256)] = colours[:256]
-    shade = known * np.float32(opacity)
-    if confidence is not None:
-        shade *= np.clip(np.nan_to_num(confidence, nan=0.0), 0, 1)
-    if outlines:
-        shade[borders(class_ids) & known] = 1
-    return blend(as_rgb(pixels), table[class_ids], shade)
+    rgb, edges = as_rgb(pixels), borders(class_ids) if outlines else None
+    out = np.empty(rgb.shape, np.uint8)
+    for block in blocks(class_ids.shape):
+        shade = known[block] * np.float32(opacity)
+        if confidence is not None:
+            shade *= np.clip(np.nan_to_num(confidence[block], nan=0.0), 0, 1)
+        if edges is not None:
+            shade[edges[block] & known[block]] = 1
+        out[block] = blend(rgb[block], table[class_ids[block]], shade)
+    return out
 
 
 def borders(class_ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -190,7 +217,9 @@ def borders(class_ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
     drawn = np.zeros(class_ids.shape, bool)
     for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
         here, there = class_ids[one], class_ids[other]
-        differ = (here != there) & (here != UNKNOWN_ID) & (there != UNKNOWN_ID)
+        differ = here != there
+        differ &= here != UNKNOWN_ID
+        differ &= there != UNKNOWN_ID
         drawn[one] |= differ
         drawn[other] |= differ
     return drawn
@@ -212,10 +241,9 @@ def _red_weights(degrees: int) -> NDArray[np.float64]:
     return weights
 
 
-def _gain_and_offset(levels: NDArray[np.uint8], least_range: int) -> tuple[float, float]:
-    """What stretches the longest run of well-filled levels to 0..255; (1, 0) where the run is too short."""
-    counts = np.bincount(levels.ravel(), minlength=256)
-    sparse = np.flatnonzero(counts < levels.size / 2000 + 2)
+def _gain_and_offset(counts: NDArray[np.int64], least_range: int) -> tuple[float, float]:
+    """What stretches the longest run of well-filled levels (256,) to 0..255; (1, 0) where the run is too short."""
+    sparse = np.flatnonzero(counts < counts.sum() / 2000 + 2)
     stops = np.concatenate([[0], sparse, [255]])
     first = int(np.argmax(np.diff(stops)))
     low, high = int(stops[first]), int(stops[first + 1])

@@ -1,6 +1,7 @@
 """Shares estimated from a sample of points, with intervals that hold what they promise.
 
-All functions work on counts, so they take a whole table at once: arrays broadcast, and results have that shape.
+All functions work on counts, so they take a whole table at once: arrays broadcast, and results have that shape. One
+thread: a table of counts is small.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+from maskwright.arrays.blocks import blocks
 
 
 class Estimate(NamedTuple):
@@ -105,7 +108,10 @@ def cover(class_ids: NDArray[np.integer[Any]], class_count: int, *, level: float
     >>> cover(np.array([0, 0, 0, 1]), 2).value.tolist()
     [0.75, 0.25]
     """
-    counts = np.bincount(class_ids[class_ids < class_count].ravel().astype(np.intp), minlength=class_count)
+    counts = np.zeros(class_count, np.int64)
+    for block in blocks(class_ids.shape):
+        part = class_ids[block]
+        counts += np.bincount(part[part < class_count].astype(np.intp), minlength=class_count)
     return share(counts, counts.sum(), level=level)
 
 

@@ -1,8 +1,8 @@
 """Several opinions about the same pixels become one, with UNKNOWN where nobody knows or two opinions are equal.
 
 Masks are stacked as class ids (opinions, height, width) with 255 for unknown, scores as (classes, height, width) with
-nan where a class was never looked at. Nothing here scales with more threads: every step is bound by memory, not by
-arithmetic.
+nan where a class was never looked at. Work is done a block of pixels at a time in float64. Nothing here scales with
+more threads: every step is bound by memory, not by arithmetic.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from maskwright.arrays.blocks import blocks, quantiles
 
 UNKNOWN_ID = 255
 SAME = 1e-9
@@ -58,8 +60,9 @@ def quantile_stretch(
         raise ValueError(f"floor is a span of scores, 0 or more; got {floor}")
     stretched = np.empty(scores.shape, np.float32)
     for out, band, (low, high) in zip(stretched, scores, pairs, strict=True):
-        value = (np.asarray(band, np.float64) - low) / (max(high - low, floor) + 1e-6)
-        out[...] = np.clip(value, 0, 1)
+        for block in blocks(band.shape):
+            value = (np.asarray(band[block], np.float64) - low) / (max(high - low, floor) + 1e-6)
+            out[block] = np.clip(value, 0, 1)
     return stretched
 
 
@@ -85,6 +88,16 @@ def fuse_scores(
     """
     if scores.ndim != 3 or len(scores) > UNKNOWN_ID:
         raise ValueError(f"scores are (classes, height, width) with at most 255 classes; got shape {scores.shape}")
+    ids, sure = np.empty(scores.shape[1:], np.uint8), np.empty(scores.shape[1:], np.float32)
+    for block in blocks(ids.shape):
+        ids[block], sure[block] = _fuse(scores[(slice(None), *block)], confidence, least, tolerance)
+    return ids, sure
+
+
+def _fuse(
+    scores: NDArray[Any], confidence: Literal["margin", "share"], least: float, tolerance: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """`fuse_scores` of a block of pixels."""
     best, second, total = (np.zeros(scores.shape[1:]) for _ in range(3))
     ids = np.full(scores.shape[1:], UNKNOWN_ID, np.uint8)
     for class_id, band in enumerate(scores):
@@ -97,7 +110,7 @@ def fuse_scores(
     rest = best - second if confidence == "margin" else best
     sure = np.divide(rest, best if confidence == "margin" else total, where=~unknown, out=np.zeros_like(best))
     ids[unknown] = UNKNOWN_ID
-    return ids, sure.astype(np.float32)
+    return ids, sure
 
 
 def legacy_argmax(scores: NDArray[Any], *, first_id: int = 1) -> NDArray[np.uint8]:
@@ -109,8 +122,11 @@ def legacy_argmax(scores: NDArray[Any], *, first_id: int = 1) -> NDArray[np.uint
     >>> legacy_argmax(np.array([[[0.0, 0.2, np.nan]], [[0.0, np.nan, np.nan]]])).tolist()
     [[1, 2, 255]]
     """
-    ids: NDArray[np.uint8] = (np.argmax(scores, axis=0) + first_id).astype(np.uint8)
-    ids[np.isnan(scores).all(axis=0)] = UNKNOWN_ID
+    ids = np.empty(scores.shape[1:], np.uint8)
+    for block in blocks(ids.shape):
+        part = scores[(slice(None), *block)]
+        ids[block] = (np.argmax(part, axis=0) + first_id).astype(np.uint8)
+        ids[block][np.isnan(part).all(axis=0)] = UNKNOWN_ID
     return ids
 
 
@@ -128,7 +144,20 @@ def vote(
     ([[1, 255, 255]], [[0.67..., 0.5, 0.0]])
     """
     stack = _stack(masks)
-    shares = [np.ones(1)] * len(stack) if weights is None else list(_weights(weights, stack.shape))
+    shares = np.ones(len(stack)) if weights is None else np.asarray(weights)
+    if shares.shape not in (stack.shape[:1], stack.shape):
+        raise ValueError(
+            f"weights are one per opinion {stack.shape[:1]} or per pixel {stack.shape}; got {shares.shape}"
+        )
+    ids, sure = np.empty(stack.shape[1:], np.uint8), np.empty(stack.shape[1:], np.float32)
+    for block in blocks(ids.shape):
+        part = (slice(None), *block)
+        ids[block], sure[block] = _vote(stack[part], _weights(shares if shares.ndim == 1 else shares[part]))
+    return ids, sure
+
+
+def _vote(stack: NDArray[np.uint8], shares: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """`vote` of a block of pixels."""
     best, second, total = (np.zeros(stack.shape[1:]) for _ in range(3))
     ids = np.full(stack.shape[1:], UNKNOWN_ID, np.uint8)
     for class_id in np.unique(stack):
@@ -140,7 +169,7 @@ def vote(
         _climb(best, second, ids, votes, int(class_id))
         total += votes
     ids[(best <= 0) | (best - second <= SAME * best)] = UNKNOWN_ID
-    return ids, np.divide(best, total, where=total > 0, out=np.zeros_like(best)).astype(np.float32)
+    return ids, np.divide(best, total, where=total > 0, out=np.zeros_like(best))
 
 
 def agreement(masks: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -152,6 +181,14 @@ def agreement(masks: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> NDArray
     [[1.0, 0.33..., nan]]
     """
     stack = _stack(masks)
+    shares = np.empty(stack.shape[1:], np.float32)
+    for block in blocks(shares.shape):
+        shares[block] = _agreement(stack[(slice(None), *block)])
+    return shares
+
+
+def _agreement(stack: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """`agreement` of a block of pixels."""
     known = (stack != UNKNOWN_ID).sum(axis=0).astype(np.float64)
     same = np.zeros(stack.shape[1:])
     for class_id in np.unique(stack):
@@ -176,9 +213,18 @@ def average(scores: NDArray[Any] | Sequence[NDArray[Any]], weights: ArrayLike | 
     shares = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
     if shares.shape != (len(scores),) or not (np.isfinite(shares).all() and (shares >= 0).all()):
         raise ValueError(f"{len(scores)} score maps need as many finite weights, 0 or more; got {shares.tolist()}")
-    total = np.zeros(np.shape(scores[0]))
+    maps = [np.asarray(each) for each in scores]
+    mean = np.empty(maps[0].shape, np.float32)
+    for block in blocks(mean.shape):
+        mean[block] = _average([each[block] for each in maps], shares)
+    return mean
+
+
+def _average(maps: Sequence[NDArray[Any]], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`average` of a block of numbers."""
+    total = np.zeros(maps[0].shape)
     weight = np.zeros_like(total)
-    for each, share in zip(scores, shares, strict=True):
+    for each, share in zip(maps, shares, strict=True):
         known = ~np.isnan(each)
         total += np.where(known, each, 0) * share
         weight += known * share
@@ -208,21 +254,17 @@ def _climb(
     ids[wins] = class_id
 
 
-def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float32]:
+def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     """part / whole, nan where the whole is 0."""
     shares: NDArray[np.float64] = np.full(part.shape, np.nan)
-    return np.divide(part, whole, where=whole > 0, out=shares).astype(np.float32)
+    return np.divide(part, whole, where=whole > 0, out=shares)
 
 
-def _quantiles(bands: Sequence[NDArray[Any]], low: float, high: float) -> tuple[float, float]:
-    values = np.concatenate([np.asarray(band, np.float64).ravel() for band in bands])
-    values = values[~np.isnan(values)]
-    if np.isinf(values).any():
+def _quantiles(bands: Sequence[NDArray[Any]], low: float, high: float) -> NDArray[np.float64]:
+    values = np.concatenate([band.ravel() for band in bands])
+    if values.dtype.kind == "f" and any(np.isinf(values[block]).any() for block in blocks(values.shape)):
         raise ValueError("scores are finite or nan; got an infinite one")
-    if not values.size:
-        return np.nan, np.nan
-    first, last = np.quantile(values, (low, high))
-    return float(first), float(last)
+    return quantiles(values, (low, high))
 
 
 def _stack(masks: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -234,10 +276,9 @@ def _stack(masks: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> NDArray[np
     return stack
 
 
-def _weights(weights: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _weights(weights: NDArray[Any]) -> NDArray[np.float64]:
+    """Weights as numbers from 0 up; nan is none."""
     shares = np.asarray(weights, np.float64)
-    if shares.shape not in (shape[:1], shape):
-        raise ValueError(f"weights are one per opinion {shape[:1]} or per pixel {shape}; got {shares.shape}")
     if np.isposinf(shares).any():
         raise ValueError("weights are finite; got an infinite one")
     return np.maximum(np.nan_to_num(shares, nan=0.0), 0)
