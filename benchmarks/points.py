@@ -48,7 +48,7 @@ def pairs(data: Path, name: str) -> Iterator[tuple[str, NDArray[Any], NDArray[np
     """Name, pixels and truth of every picture of a set, in order of names."""
     if name == "buildings":
         pixels = np.asarray(read_image(data / name / "sample_geotiff.tif").pixels)
-        truth = np.asarray(read_image(data / name / "sample_fp_mask.tif").pixels)[..., 0] > 0
+        truth = np.asarray(read_image(data / name / "sample_fp_mask_from_geojson.tif").pixels)[..., 0] > 0
         for number in range(9):  # one picture of 900 x 900: nine of 300 x 300
             part = tuple(slice(300 * each, 300 * each + 300) for each in divmod(number, 3))
             yield f"part-{number}", pixels[part], truth[part].astype(np.uint8)
