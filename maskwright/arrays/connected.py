@@ -39,15 +39,34 @@ def components(class_ids: ArrayLike, *, neighbours: int = 8, ignore: int | None 
     >>> count, class_of
     (3, array([1, 2, 3]))
     """
+    return number_regions(class_ids, neighbours, ignore, np.int32)
+
+
+def number_regions(class_ids: ArrayLike, neighbours: int, ignore: int | None, least: type) -> Components:
+    """As `components`, with labels in the smallest signed dtype from `least` up that counts so many regions.
+
+    >>> number_regions([[1, 1, 2]], 8, 255, np.int16).labels
+    array([[0, 0, 1]], dtype=int16)
+    """
     ids = whole_numbers(class_ids)
     check_neighbours(neighbours)
     if ids.size == 0:
-        return Components(np.zeros(ids.shape, np.int32), 0, ids.reshape(-1)[:0].copy())
+        return Components(np.zeros(ids.shape, least), 0, ids.reshape(-1)[:0].copy())
     work = ids.view(np.uint8) if ids.dtype == bool else ids
     skips, skipped = _ignored(work, ignore)
-    find = _components_compiled if HAS_NUMBA else _components_plain
-    labels, count, first = find(np.ascontiguousarray(work), neighbours == 8, skips, skipped)
+    if HAS_NUMBA:
+        rows, starts, parents, count = _join_runs(np.ascontiguousarray(work), neighbours == 8, skips, skipped)
+        labels: NDArray[Any] = np.empty(ids.shape, _dtype_for(count, least))
+        first = np.empty(count, np.int64)
+        _number(rows, starts, parents, labels, first)
+    else:
+        labels, count, first = _components_plain(np.ascontiguousarray(work), neighbours == 8, skips, skipped)
+        labels = labels.astype(_dtype_for(count, least), copy=False)
     return Components(labels, int(count), ids[np.divmod(first, ids.shape[1])])
+
+
+def _dtype_for(count: int, least: type) -> type:
+    return least if count <= np.iinfo(least).max else np.int32
 
 
 def whole_numbers(values: ArrayLike) -> NDArray[Any]:
@@ -93,10 +112,13 @@ def _components_plain(
 
 
 @compiled
-def _components_compiled(
+def _join_runs(
     ids: NDArray[Any], corners: bool, skips: bool, skipped: Any
-) -> tuple[NDArray[np.int32], int, NDArray[np.int64]]:  # pragma: no cover - compiled
-    """Runs of equal class in each row, joined to those above by union-find; a root is its region's first run."""
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], int]:  # pragma: no cover - compiled
+    """Runs of equal class in each row, joined to those above by union-find; a root is its region's first run.
+
+    Gives what `_runs` gives, the parent of each run, and how many roots there are.
+    """
     width = ids.shape[1]
     rows, starts = _runs(ids)
     parents = np.arange(rows[-1]).astype(np.int32)
@@ -115,7 +137,10 @@ def _components_compiled(
                 if ids[row - 1, starts[other]] == class_id:
                     _join(parents, run, other)
                 other += 1
-    return _number(rows, starts, parents, width)
+    count = 0
+    for run in range(len(parents)):
+        count += parents[run] == run
+    return rows, starts, parents, count
 
 
 @compiled
@@ -154,12 +179,14 @@ def _join(parents: NDArray[np.int32], one: int, other: int) -> None:  # pragma: 
 
 @compiled
 def _number(
-    rows: NDArray[np.int64], starts: NDArray[np.int32], parents: NDArray[np.int32], width: int
-) -> tuple[NDArray[np.int32], int, NDArray[np.int64]]:  # pragma: no cover - compiled
-    """Paint the runs with their region's number; a parent already numbered n is written as -2 - n."""
-    labels = np.empty((len(rows) - 1, width), np.int32)
-    first = np.empty(np.sum(parents == np.arange(len(parents))), np.int64)
-    count = 0
+    rows: NDArray[np.int64],
+    starts: NDArray[np.int32],
+    parents: NDArray[np.int32],
+    labels: NDArray[Any],
+    first: NDArray[np.int64],
+) -> None:  # pragma: no cover - compiled
+    """Paint the runs with their region's number, and note where it begins; a parent numbered n is written as -2 - n."""
+    count, width = 0, labels.shape[1]
     for row in range(len(rows) - 1):
         for run in range(rows[row], rows[row + 1]):
             right = starts[run + 1] if run + 1 < rows[row + 1] else width
@@ -170,4 +197,3 @@ def _number(
             elif parents[run] >= 0:
                 parents[run] = parents[parents[run]]
             labels[row, starts[run] : right] = max(-1, -2 - parents[run])
-    return labels, count, first

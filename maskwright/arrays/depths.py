@@ -12,11 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from maskwright.arrays.compiled import HAS_NUMBA, compiled
 from maskwright.arrays.connected import whole_numbers
-from maskwright.arrays.regions import boxes
 from maskwright.arrays.windows import Window
 
-FAR = 2**40
-"""Stands for "no other pixel in this column"; larger than the square of any distance in a picture."""
+NONE = -1
+"""Stands for "no other pixel in this column" among steps."""
 
 
 def squared_depths(labels: ArrayLike, *, ignore: int | None = None, edge_is_outside: bool = True) -> NDArray[np.int64]:
@@ -33,8 +32,12 @@ def squared_depths(labels: ArrayLike, *, ignore: int | None = None, edge_is_outs
     ids = whole_numbers(labels)
     if ids.size == 0:
         return np.zeros(ids.shape, np.int64)
-    measure = _depths_compiled if HAS_NUMBA else _depths_plain
-    depths = measure(ids.view(np.uint8) if ids.dtype == bool else ids, edge_is_outside)
+    work = ids.view(np.uint8) if ids.dtype == bool else ids
+    if HAS_NUMBA:
+        depths = np.empty(ids.shape, np.int64)
+        _depths_compiled(work, _room(ids), edge_is_outside, depths)
+    else:
+        depths = _depths_plain(work, edge_is_outside)
     if ignore is not None:
         depths[ids == ignore] = 0
     return depths
@@ -51,11 +54,9 @@ def inner_points(labels: ArrayLike, count: int | None = None) -> NDArray[np.int6
            [0, 3]])
     """
     labels = whole_numbers(labels)
-    depths = squared_depths(labels).ravel()
-    flat = labels.ravel()
     if count is None:
-        count = int(flat.max()) + 1 if flat.size else 0
-    best = _deepest_compiled(flat, depths, count) if HAS_NUMBA else _deepest_plain(flat, depths, count)
+        count = int(labels.max()) + 1 if labels.size else 0
+    best = _deepest(labels.view(np.uint8) if labels.dtype == bool else labels, count, True)
     points = np.stack(np.divmod(best, max(1, labels.shape[1])), axis=1)
     points[best < 0] = -1
     return points
@@ -68,10 +69,11 @@ def inner_point(region: ArrayLike) -> tuple[int, int] | None:
     (1, 1)
     """
     region = np.asarray(region, bool)
-    if not region.any():
+    box = _box(region)
+    if box is None:
         return None
-    row, col = inner_points(region.astype(np.int8) - 1, 1)[0]
-    return int(row), int(col)
+    row, col = divmod(int(_deepest(region[box.slices].view(np.uint8), 2, True)[1]), box.width)
+    return box.top + row, box.left + col
 
 
 def outer_point(region: ArrayLike) -> tuple[int, int] | None:
@@ -83,15 +85,32 @@ def outer_point(region: ArrayLike) -> tuple[int, int] | None:
     (0, 2)
     """
     region = np.asarray(region, bool)
-    if not region.any():
+    box = _box(region)
+    if box is None:
         return None
-    box = Window(*(int(side) for side in boxes(region.astype(np.int8) - 1, 1)[0]))
     inside = region[box.slices]
     if inside.all():
         return None
-    depths = np.where(inside, 0, squared_depths(inside, edge_is_outside=False))
-    row, col = np.unravel_index(int(depths.argmax()), depths.shape)
-    return box.top + int(row), box.left + int(col)
+    row, col = divmod(int(_deepest(inside.view(np.uint8), 2, False)[0]), box.width)
+    return box.top + row, box.left + col
+
+
+def _box(region: NDArray[np.bool_]) -> Window | None:
+    """The least box that holds a region; None for an empty one."""
+    rows, cols = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
+    return Window(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1) if len(rows) else None
+
+
+def _deepest(labels: NDArray[Any], count: int, edge: bool) -> NDArray[np.int64]:
+    """Flat place of the deepest pixel of each number, -1 where nobody bears it."""
+    if HAS_NUMBA and labels.size:
+        return np.asarray(_deepest_compiled(labels, _room(labels), edge, count))
+    return _deepest_plain(labels.ravel(), squared_depths(labels, edge_is_outside=edge).ravel(), count)
+
+
+def _room(ids: NDArray[Any]) -> NDArray[Any]:
+    """Where steps along columns are counted: no wider than the picture's height needs."""
+    return np.empty(ids.shape, np.int16 if len(ids) < np.iinfo(np.int16).max else np.int32)
 
 
 def _depths_plain(ids: NDArray[Any], edge_is_outside: bool) -> NDArray[np.int64]:
@@ -117,56 +136,64 @@ def _depths_plain(ids: NDArray[Any], edge_is_outside: bool) -> NDArray[np.int64]
 
 
 @compiled
-def _depths_compiled(ids: NDArray[Any], edge: bool) -> NDArray[np.int64]:  # pragma: no cover - compiled
+def _depths_compiled(
+    ids: NDArray[Any], steps: NDArray[Any], edge: bool, depths: NDArray[np.int64]
+) -> None:  # pragma: no cover - compiled
     """Columns first, then along each row the lower envelope of parabolas inside every run of one number."""
-    height, width = ids.shape
-    depths = _column_steps(ids, edge)
-    centres = np.empty(width + 2, np.int64)
-    heights = np.empty(width + 2, np.int64)
-    begins = np.empty(width + 2, np.int64)
-    for row in range(height):
-        stop = 0
-        while stop < width:
-            start = stop
-            while stop < width and ids[row, stop] == ids[row, start]:
-                stop += 1
-            first = start - 1 if (start > 0 or edge) else start
-            last = stop if (stop < width or edge) else stop - 1
-            size = 0
-            for col in range(first, last + 1):
-                value = depths[row, col] if start <= col < stop else 0
-                if value < FAR:
-                    size = _add_parabola(centres, heights, begins, size, col, value * value)
-            part = 0
-            for col in range(start, stop):
-                while part + 1 < size and begins[part + 1] <= col:
-                    part += 1
-                depths[row, col] = (col - centres[part]) ** 2 + heights[part] if size > 0 else -1
-    return depths
+    _column_steps(ids, edge, steps)
+    room = np.empty((3, ids.shape[1] + 2), np.int64)
+    for row in range(len(ids)):
+        _depths_of_row(ids[row], steps[row], edge, room, depths[row])
 
 
 @compiled
-def _column_steps(ids: NDArray[Any], edge: bool) -> NDArray[np.int64]:  # pragma: no cover - compiled
-    """Steps up or down to the nearest pixel of another number in the same column, FAR where there is none."""
+def _depths_of_row(
+    ids: NDArray[Any], steps: NDArray[Any], edge: bool, room: NDArray[np.int64], depths: NDArray[np.int64]
+) -> None:  # pragma: no cover - compiled
+    width, stop = len(ids), 0
+    centres, heights, begins = room[0], room[1], room[2]
+    while stop < width:
+        start = stop
+        while stop < width and ids[stop] == ids[start]:
+            stop += 1
+        first = start - 1 if (start > 0 or edge) else start
+        last = stop if (stop < width or edge) else stop - 1
+        size = 0
+        for col in range(first, last + 1):
+            value = np.int64(steps[col]) if start <= col < stop else np.int64(0)
+            if value != NONE:
+                size = _add_parabola(centres, heights, begins, size, col, value * value)
+        part = 0
+        for col in range(start, stop):
+            while part + 1 < size and begins[part + 1] <= col:
+                part += 1
+            depths[col] = (col - centres[part]) ** 2 + heights[part] if size > 0 else -1
+
+
+@compiled
+def _column_steps(ids: NDArray[Any], edge: bool, steps: NDArray[Any]) -> None:  # pragma: no cover - compiled
+    """Steps up or down to the nearest pixel of another number in the same column, NONE where there is none."""
     height, width = ids.shape
-    steps = np.empty((height, width), np.int64)
-    steps[0] = 1 if edge else FAR
+    steps[0] = 1 if edge else NONE
     for row in range(1, height):
         for col in range(width):
+            above = steps[row - 1, col]
             same = ids[row, col] == ids[row - 1, col]
-            steps[row, col] = min(steps[row - 1, col] + 1, FAR) if same else 1
+            steps[row, col] = (NONE if above == NONE else above + 1) if same else 1
     if edge:
         steps[height - 1] = 1
     for row in range(height - 2, -1, -1):
         for col in range(width):
-            below = steps[row + 1, col] + 1 if ids[row, col] == ids[row + 1, col] else 1
-            steps[row, col] = min(steps[row, col], below)
-    return steps
+            below, here = steps[row + 1, col], steps[row, col]
+            if ids[row, col] != ids[row + 1, col]:
+                steps[row, col] = 1
+            elif below != NONE and (here == NONE or below + 1 < here):
+                steps[row, col] = below + 1
 
 
 @compiled
 def _add_parabola(
-    centres: NDArray[np.int64], heights: NDArray[np.int64], begins: NDArray[np.int64], size: int, col: int, height: int
+    centres: NDArray[np.int64], heights: NDArray[np.int64], begins: NDArray[np.int64], size: int, col: int, height: Any
 ) -> int:  # pragma: no cover - compiled
     """Put height + (x - col)^2 behind the lower envelope, dropping parabolas it hides; the envelope's new size."""
     begin = -2
@@ -191,11 +218,17 @@ def _deepest_plain(flat: NDArray[Any], depths: NDArray[np.int64], count: int) ->
 
 @compiled
 def _deepest_compiled(
-    flat: NDArray[Any], depths: NDArray[np.int64], count: int
+    labels: NDArray[Any], steps: NDArray[Any], edge: bool, count: int
 ) -> NDArray[np.int64]:  # pragma: no cover - compiled
-    best = np.full(count, -1, np.int64)
-    for pixel in range(flat.size):
-        label = flat[pixel]
-        if label >= 0 and (best[label] < 0 or depths[pixel] > depths[best[label]]):
-            best[label] = pixel
+    """Depths are needed a row at a time only."""
+    _column_steps(labels, edge, steps)
+    height, width = labels.shape
+    room, depths = np.empty((3, width + 2), np.int64), np.empty(width, np.int64)
+    best, deepest = np.full(count, -1, np.int64), np.full(count, -2, np.int64)
+    for row in range(height):
+        _depths_of_row(labels[row], steps[row], edge, room, depths)
+        for col in range(width):
+            label = labels[row, col]
+            if label >= 0 and depths[col] > deepest[label]:
+                best[label], deepest[label] = row * width + col, depths[col]
     return best

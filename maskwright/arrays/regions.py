@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maskwright.arrays.compiled import HAS_NUMBA, compiled
-from maskwright.arrays.connected import NOBODY, Components, check_neighbours, components, whole_numbers
+from maskwright.arrays.connected import (
+    NOBODY,
+    Components,
+    check_neighbours,
+    components,
+    number_regions,
+    whole_numbers,
+)
 
 __all__ = [
     "Components",
@@ -138,7 +145,7 @@ def fill_holes(
     ids = whole_numbers(class_ids)
     if ids.size == 0:
         return ids.copy()
-    labels, count, class_of = components(ids, neighbours=12 - neighbours, ignore=None)
+    labels, count, class_of = number_regions(ids, 12 - neighbours, None, np.int16)
     border = touching(labels, neighbours=12 - neighbours)
     on_edge = _on_edge(labels, count)
     sizes = areas(labels, count)
@@ -149,7 +156,10 @@ def fill_holes(
             hole_size = _hole_sizes(class_of == class_id, border, sizes, on_edge)
             takes = (hole_size <= max_area_px) & (hole_size > largest)
             result[takes], largest[takes] = class_id, hole_size[takes]
-    return ids.copy() if np.array_equal(result, class_of) else _look_up(result, labels, ids)
+    filled = ids.copy()
+    if not np.array_equal(result, class_of):
+        _look_up(result, labels, filled)
+    return filled
 
 
 def small_islands(
@@ -161,10 +171,11 @@ def small_islands(
     array([[0, 0, 1],
            [0, 0, 0]])
     """
-    labels, count, _ = components(class_ids, neighbours=neighbours, ignore=ignore)
-    if count == 0:
-        return np.zeros(labels.shape, bool)
-    return _look_up(areas(labels, count) < min_area_px, labels, np.zeros(labels.shape, bool))
+    labels, count, _ = number_regions(class_ids, neighbours, ignore, np.int16)
+    found = np.zeros(labels.shape, bool)
+    if count:
+        _look_up(areas(labels, count) < min_area_px, labels, found)
+    return found
 
 
 def remove_islands(
@@ -191,7 +202,7 @@ def remove_islands(
            [  3,   3,   3]])
     """
     ids = whole_numbers(class_ids)
-    labels, count, class_of = components(ids, neighbours=neighbours, ignore=ignore)
+    labels, count, class_of = number_regions(ids, neighbours, ignore, np.int16)
     small = areas(labels, count) < min_area_px
     if not small.any():
         return ids.copy()
@@ -200,7 +211,9 @@ def remove_islands(
         result[small] = into
     else:
         result = _neighbour_classes(class_of, small, touching(labels))
-    return _look_up(result, labels, ids)
+    kept = ids.copy()
+    _look_up(result, labels, kept)
+    return kept
 
 
 _ALL, _HEAD, _TAIL = slice(None), slice(None, -1), slice(1, None)
@@ -243,15 +256,13 @@ def _areas_compiled(labels: NDArray[Any], count: int) -> NDArray[np.int64]:  # p
     return total
 
 
-def _look_up(values: NDArray[Any], labels: NDArray[Any], elsewhere: NDArray[Any]) -> NDArray[Any]:
-    """values[labels], and `elsewhere` where the label is -1, without an index of 8 bytes a pixel."""
-    result = elsewhere.copy()
+def _look_up(values: NDArray[Any], labels: NDArray[Any], result: NDArray[Any]) -> None:
+    """values[labels] into `result` but where the label is -1, without an index of 8 bytes a pixel."""
     if HAS_NUMBA:
         _paint(result, values, labels)
-        return result
+        return
     for source, target in zip(labels, result, strict=True):
         np.copyto(target, values[source], where=source >= 0)
-    return result
 
 
 @compiled

@@ -138,7 +138,10 @@ def weights(height: int, width: int, overlap: int) -> NDArray[np.float32]:
     >>> weights(5, 6, 2)[2].round(3)
     array([0.156, 0.844, 1.   , 1.   , 0.844, 0.156], dtype=float32)
     """
-    return (_ramp(height, overlap)[:, None] * _ramp(width, overlap)[None, :]).astype(np.float32)
+    across, made = _ramp(width, overlap), np.empty((height, width), np.float32)
+    for row, down in zip(made, _ramp(height, overlap), strict=True):
+        row[...] = down * across
+    return made
 
 
 def cut(array: NDArray[Any], windows: Iterable[Window]) -> list[NDArray[Any]]:

@@ -42,8 +42,10 @@ def by_brute_force(labels: NDArray[np.int32], edge: bool) -> NDArray[np.int64]:
 @settings(max_examples=80, deadline=None)
 def test_depths_are_exact(labels: NDArray[np.int32], edge: bool) -> None:
     expected = by_brute_force(labels, edge)
-    np.testing.assert_array_equal(depths._depths_compiled(labels, edge), expected)
-    np.testing.assert_array_equal(depths._depths_plain(labels, edge), expected)
+    for has_numba in (depths.HAS_NUMBA, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(depths, "HAS_NUMBA", has_numba)
+            np.testing.assert_array_equal(depths.squared_depths(labels, edge_is_outside=edge), expected)
 
 
 @given(labels=small_labels)
@@ -55,6 +57,31 @@ def test_inner_points_are_the_first_of_the_deepest(labels: NDArray[np.int32]) ->
         inside = np.where(labels == number, deep, -1)
         expected = np.unravel_index(inside.argmax(), inside.shape) if (inside > 0).any() else (-1, -1)
         assert tuple(points[number]) == expected
+
+
+@given(labels=small_labels)
+@settings(max_examples=40, deadline=None)
+def test_inner_and_outer_point_are_the_first_of_the_deepest(labels: NDArray[np.int32]) -> None:
+    region = labels == 1
+    deep, flat = by_brute_force(region.astype(np.int32), edge=True), by_brute_force(region.astype(np.int32), edge=False)
+    box = np.zeros_like(region)
+    if region.any():
+        rows, cols = np.nonzero(region)
+        box[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1] = True
+    for found, inside, depth in (
+        (depths.inner_point(region), region, deep),
+        (depths.outer_point(region), box & ~region, flat),
+    ):
+        best = np.unravel_index(np.where(inside, depth, -2).argmax(), region.shape)
+        assert found == (tuple(map(int, best)) if inside.any() else None)
+
+
+def test_tall_pictures_count_their_steps_in_a_wider_dtype() -> None:
+    labels = np.zeros((40_000, 1), np.uint8)
+    labels[35_000] = 1
+    deep = depths.squared_depths(labels, edge_is_outside=False)
+    assert deep[0, 0] == 35_000**2
+    assert deep[39_999, 0] == 4_999**2
 
 
 def test_the_edge_pushes_the_inner_point_away(path: str) -> None:

@@ -54,11 +54,22 @@ def test_components_are_those_of_scipy_in_order_of_their_first_pixel(
 @given(ids=small_masks, neighbours=st.sampled_from([4, 8]))
 @settings(max_examples=40, deadline=None)
 def test_compiled_and_plain_components_agree(ids: NDArray[np.uint8], neighbours: int) -> None:
-    compiled = connected._components_compiled(ids, neighbours == 8, True, np.uint8(255))
-    plain = connected._components_plain(ids, neighbours == 8, True, np.uint8(255))
-    np.testing.assert_array_equal(compiled[0], plain[0])
-    assert compiled[1] == plain[1]
-    np.testing.assert_array_equal(compiled[2], plain[2])
+    compiled = regions.components(ids, neighbours=neighbours)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connected, "HAS_NUMBA", False)
+        plain = regions.components(ids, neighbours=neighbours)
+    np.testing.assert_array_equal(compiled.labels, plain.labels)
+    assert compiled.count == plain.count
+    np.testing.assert_array_equal(compiled.class_of, plain.class_of)
+
+
+def test_many_regions_are_counted_in_a_wider_dtype() -> None:
+    ids = (np.indices((200, 400)).sum(axis=0) % 2).astype(np.uint8)
+    assert connected.number_regions(ids[:100], 4, None, np.int16).labels.dtype == np.int32
+    few = connected.number_regions(ids[:20, :40], 4, None, np.int16)
+    assert few.labels.dtype == np.int16
+    np.testing.assert_array_equal(few.labels, regions.components(ids[:20, :40], neighbours=4, ignore=None).labels)
+    np.testing.assert_array_equal(regions.remove_islands(ids, 2, neighbours=4, into=7), np.full_like(ids, 7))
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.int32, np.uint16, np.int64])
