@@ -1,8 +1,12 @@
-"""Regions combined and compared run by run, never unpacked: union, intersection, shared pixels, IoU with crowds."""
+"""Regions combined and compared run by run, never unpacked: union, intersection, shared pixels, IoU with crowds.
+
+One thread; counting shared pixels, which takes longest, releases the GIL, so that pictures can be done side by side.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from maskwright.arrays.compiled import HAS_NUMBA, compiled
 from maskwright.arrays.encode import EMPTY, Region, from_runs, spans
+
+AT_ONCE = 1 << 15
+"""About so many runs are merged at a time: those of a band of columns, which none of them leaves."""
 
 
 def merge(regions: Sequence[Region], *, intersect: bool = False) -> Region:
@@ -22,17 +29,28 @@ def merge(regions: Sequence[Region], *, intersect: bool = False) -> Region:
     """
     if not regions:
         return EMPTY
-    height = max(max(region.box.bottom for region in regions), 1)
-    starts, ends, _ = spans(regions, height)
+    height, least = max(max(region.box.bottom for region in regions), 1), len(regions) if intersect else 1
+    starts, ends, offsets = spans(regions, height)
+    edges = np.linspace(0, max(region.box.right for region in regions), -(-len(starts) // AT_ONCE) + 1).astype(np.int64)
+    cuts = np.stack([a + np.searchsorted(starts[a:b], edges * height) for a, b in pairwise(offsets)], axis=1)
+    toggles = [np.zeros(0, starts.dtype)]
+    for firsts, lasts in pairwise(cuts):
+        mine = [slice(a, b) for a, b in zip(firsts, lasts, strict=True)]
+        begins, stops = (np.concatenate([each[part] for part in mine]) for each in (starts, ends))
+        toggles.append(_merged(begins, stops, least))
+    flips = np.concatenate(toggles)
+    return from_runs(flips[0::2], flips[1::2], height)
+
+
+def _merged(starts: NDArray[Any], ends: NDArray[Any], least: int) -> NDArray[Any]:
+    """Where to begin and to end for pixels in at least so many of several regions, given all their runs."""
     positions = np.concatenate([starts, ends])
     order = np.argsort(positions, kind="stable")
     depth = np.cumsum(np.repeat([1, -1], len(starts))[order])
     settled = np.append(positions[order][1:] != positions[order][:-1], True)[: len(order)]
     positions, depth = positions[order][settled], depth[settled]
-    inside = depth >= (len(regions) if intersect else 1)
-    flips = np.flatnonzero(inside != np.concatenate([[False], inside])[: len(inside)])
-    toggles = positions[flips]
-    return from_runs(toggles[0::2], toggles[1::2], height)
+    inside = depth >= least
+    return np.asarray(positions[np.flatnonzero(inside != np.concatenate([[False], inside])[: len(inside)])])
 
 
 def intersections(

@@ -1,4 +1,8 @@
-"""Run lengths: one object's pixels written small, and read back without loss; COCO's counts and text both ways."""
+"""Run lengths: one object's pixels written small, and read back without loss; COCO's counts and text both ways.
+
+One thread: each run is found after the one before. Functions that run long release the GIL, so that objects can be done
+side by side.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maskwright.arrays.compiled import HAS_NUMBA, compiled
+from maskwright.arrays.compiled import HAS_NUMBA
+from maskwright.arrays.run_text import counts_text, text_counts
+from maskwright.arrays.runs import box_of_runs, cancel, count_spans, fill_spans, find_changes, runs_in_box
 from maskwright.arrays.windows import Window
 
-_EIGHT_ONES = np.uint64(0x0101010101010101)
+__all__ = [
+    "EMPTY",
+    "Region",
+    "counts_text",
+    "decode",
+    "encode",
+    "from_counts",
+    "from_runs",
+    "from_toggles",
+    "label_regions",
+    "paint",
+    "spans",
+    "text_counts",
+    "to_counts",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +65,8 @@ class Region:
         return int(self.counts[1::2].sum(dtype=np.int64))
 
 
+AT_ONCE = 1 << 18
+"""Run lengths that are unpacked together."""
 EMPTY = Region(Window(0, 0, 0, 0), np.zeros(0, np.uint32))
 """The region without a pixel."""
 
@@ -71,10 +93,11 @@ def encode(mask: ArrayLike) -> Region:
     cols = np.flatnonzero(mask[top:bottom].any(axis=0))
     left, right = int(cols[0]), int(cols[-1]) + 1
     flat = np.ascontiguousarray(mask[top:bottom, left:right].T).reshape(-1)
-    toggles = np.concatenate([[0], _changes(flat), [flat.size]])
-    counts = np.diff(toggles)
-    counts = counts if counts[-1] else counts[:-1]
-    return Region(Window(top, left, bottom, right), counts.astype(np.uint32))
+    changes = _changes(flat)
+    counts = np.empty(len(changes) + 1, np.uint32)
+    counts[0], counts[-1] = changes[0], flat.size - int(changes[-1])
+    np.subtract(changes[1:], changes[:-1], out=counts[1:-1], casting="unsafe")
+    return Region(Window(top, left, bottom, right), counts)
 
 
 def decode(region: Region, height: int, width: int) -> NDArray[np.bool_]:
@@ -139,6 +162,15 @@ def from_runs(starts: NDArray[Any], ends: NDArray[Any], height: int) -> Region:
     """
     if not len(starts):
         return EMPTY
+    if HAS_NUMBA:
+        box = box_of_runs(starts, ends, height)
+        found = np.empty(2 * len(starts) + 1, np.uint32)
+        found.resize(runs_in_box(starts, ends, height, box, found), refcheck=False)
+        return Region(Window(*box), found)
+    return _from_runs_plainly(starts, ends, height)
+
+
+def _from_runs_plainly(starts: NDArray[Any], ends: NDArray[Any], height: int) -> Region:
     first_col, first_row = np.divmod(starts, height)
     last_col, last_row = np.divmod(ends - 1, height)
     left, right = int(first_col[0]), int(last_col[-1]) + 1
@@ -162,8 +194,8 @@ def from_counts(counts: ArrayLike, height: int, width: int) -> Region:
     >>> from_counts([4, 2, 1, 1], 2, 4)
     Region(box=Window(top=0, left=2, bottom=2, right=4), counts=array([0, 2, 1, 1], dtype=uint32))
     """
-    lengths = np.asarray(counts, np.int64)
-    toggles = np.cumsum(lengths)
+    lengths = np.asarray(counts)
+    toggles = np.cumsum(lengths, dtype=np.int64)
     total = int(toggles[-1]) if len(toggles) else 0
     if lengths.ndim != 1 or (lengths < 0).any() or total != height * width:
         raise ValueError(f"the run lengths cover {total} pixels; expected {height} x {width} = {height * width}")
@@ -177,13 +209,17 @@ def from_toggles(toggles: NDArray[Any], height: int, total: int) -> Region:
     >>> from_toggles(np.array([1, 3, 3, 4]), 3, 6).counts.tolist()
     [1, 3, 2]
     """
-    toggles = toggles[toggles < total]
-    if len(toggles) > 1 and not (flips := toggles[1:] != toggles[:-1]).all():
+    toggles = toggles[: np.searchsorted(toggles, total)]
+    if HAS_NUMBA:
+        kept = np.empty(len(toggles), np.uint32 if total < 2**32 else np.int64)
+        kept.resize(cancel(toggles, kept), refcheck=False)
+        toggles = kept
+    elif len(toggles) > 1 and not (flips := toggles[1:] != toggles[:-1]).all():
         first = np.flatnonzero(np.concatenate([[True], flips]))
         times = np.diff(np.append(first, len(toggles)))
         toggles = toggles[first[times % 2 == 1]]
     if len(toggles) % 2:
-        toggles = np.append(toggles, total)
+        toggles = np.append(toggles, np.asarray(total, toggles.dtype))
     return from_runs(toggles[0::2], toggles[1::2], height)
 
 
@@ -203,63 +239,38 @@ def to_counts(region: Region, height: int, width: int) -> NDArray[np.uint32]:
     return (counts if counts[-1] or len(counts) == 1 else counts[:-1]).astype(np.uint32)
 
 
-def counts_text(counts: ArrayLike) -> str:
-    """COCO's compressed text of run lengths: five bits a character, from the third on the change to two before.
-
-    >>> counts_text([0, 5, 5, 5, 5, 2, 3, 55])
-    '05500MNe1'
-    """
-    values = np.array(counts, np.int64)
-    values[3:] -= np.asarray(counts, np.int64)[1:-2]
-    digits = values[:, None] >> np.arange(0, 60, 5)
-    rest = digits >> 4  # 0 or -1 once the sign bit of this digit says all that is left
-    needed = 1 + np.argmax((rest == 0) | (rest == -1), axis=1)
-    place = np.arange(12)
-    characters = (digits & 31) + 48 + 32 * (place < needed[:, None] - 1)
-    text: bytes = characters[place < needed[:, None]].astype(np.uint8).tobytes()
-    return text.decode("ascii")
-
-
-def text_counts(text: str | bytes) -> NDArray[np.int64]:
-    """The run lengths of COCO's compressed text; ValueError when it is not such a text.
-
-    >>> text_counts("05500MNe1").tolist()
-    [0, 5, 5, 5, 5, 2, 3, 55]
-    """
-    raw = np.frombuffer(text.encode("latin-1", "replace") if isinstance(text, str) else text, np.uint8)
-    codes = raw.astype(np.int64) - 48
-    if ((codes < 0) | (codes > 63)).any() or (len(codes) and codes[-1] & 32):
-        raise ValueError("this is not the compressed text of run lengths")
-    last = np.flatnonzero((codes & 32) == 0)
-    first = np.concatenate([[0], last[:-1] + 1]) if len(last) else last
-    if len(last) and (last - first).max() > 7:
-        raise ValueError("this is not the compressed text of run lengths: a length has more than 8 digits")
-    place = np.arange(len(codes)) - np.repeat(first, last - first + 1)
-    values = np.add.reduceat((codes & 31) << (5 * place), first) if len(first) else np.zeros(0, np.int64)
-    values -= np.where(codes[last] & 16, np.int64(1) << (5 * (last - first + 1)), 0)
-    values[1::2], values[2::2] = np.cumsum(values[1::2]), np.cumsum(values[2::2])
-    return values
-
-
-def spans(regions: Sequence[Region], height: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def spans(regions: Sequence[Region], height: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
     """Runs start..end of every region, counted down the columns of a picture of `height`: (starts, ends, offsets).
+
+    Starts and ends are int32 where pixels can be counted so, else int64.
 
     Region k owns starts[offsets[k]:offsets[k + 1]], ascending. A run may touch the next one.
 
     >>> spans([encode([[0, 1, 1], [0, 1, 0]])], 2)
-    (array([2, 4]), array([4, 5]), array([0, 2]))
+    (array([2, 4], dtype=int32), array([4, 5], dtype=int32), array([0, 2]))
     """
     sizes = np.array([len(region.counts) for region in regions], np.int64)
-    edges = np.concatenate([[0], np.cumsum(sizes)])
-    counts = np.concatenate([region.counts for region in regions]) if len(regions) else np.zeros(0, np.uint32)
     boxes = np.array([region.box for region in regions], np.int64).reshape(-1, 4)
-    if HAS_NUMBA:
-        offsets = np.zeros(len(regions) + 1, np.int64)
-        room = _count_spans(counts, edges, boxes, offsets)
-        starts, ends = np.empty(room, np.int64), np.empty(room, np.int64)
-        _fill_spans(counts, edges, boxes, height, starts, ends)
-        return starts, ends, offsets
-    return _spans_plainly(counts, edges, boxes, height)
+    narrow = not len(boxes) or height * int(boxes[:, 3].max()) < 2**31
+    if not HAS_NUMBA:
+        starts, ends, offsets = _spans_plainly(_joined(regions), np.concatenate([[0], np.cumsum(sizes)]), boxes, height)
+        return (starts.astype(np.int32), ends.astype(np.int32), offsets) if narrow else (starts, ends, offsets)
+    cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // AT_ONCE)) + 1
+    groups = [slice(a, b) for a, b in pairwise([0, *cuts.tolist(), len(regions)])]
+    offsets, whole = np.zeros(len(regions) + 1, np.int64), _joined(regions) if len(groups) == 1 else None
+    for group in groups:
+        counts = _joined(regions[group]) if whole is None else whole
+        count_spans(counts, sizes[group], boxes[group], offsets[1:][group])
+    offsets = np.cumsum(offsets)
+    starts, ends = np.empty((2, offsets[-1]), np.int32 if narrow else np.int64)
+    for group in groups:
+        counts, first = _joined(regions[group]) if whole is None else whole, offsets[group.start]
+        fill_spans(counts, sizes[group], boxes[group], height, starts[first:], ends[first:])
+    return starts, ends, offsets
+
+
+def _joined(regions: Sequence[Region]) -> NDArray[np.uint32]:
+    return np.concatenate([np.zeros(0, np.uint32), *(region.counts for region in regions)])
 
 
 def _check_inside(region: Region, height: int, width: int) -> None:
@@ -275,82 +286,16 @@ def _without_touching(toggles: NDArray[np.int64], counts: NDArray[np.int64]) -> 
     return toggles[keep]
 
 
-def _changes(flat: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _changes(flat: NDArray[np.bool_]) -> NDArray[Any]:
     """Where contiguous pixels differ from the one before; the one before the first is False."""
     bytes_ = flat.view(np.uint8)
     if not HAS_NUMBA:
         changed = np.flatnonzero(bytes_[1:] != bytes_[:-1]) + 1
         return np.concatenate([[0], changed]) if flat.size and flat[0] else changed
     words = bytes_[: flat.size // 8 * 8].view(np.uint64)
-    positions = np.empty(flat.size, np.int64)  # only what is written is ever backed by memory
-    found = _find_changes(bytes_, words, positions)
-    return positions[:found].copy()
-
-
-@compiled
-def _find_changes(pixels: NDArray[Any], words: NDArray[Any], positions: NDArray[Any]) -> int:
-    found = 0
-    state = np.uint8(0)
-    for index in range(len(words)):
-        if words[index] == (_EIGHT_ONES if state else np.uint64(0)):
-            continue
-        for place in range(8 * index, 8 * index + 8):
-            if pixels[place] != state:
-                positions[found] = place
-                found += 1
-                state = pixels[place]
-    for place in range(8 * len(words), len(pixels)):
-        if pixels[place] != state:
-            positions[found] = place
-            found += 1
-            state = pixels[place]
-    return found
-
-
-@compiled
-def _count_spans(counts: NDArray[Any], edges: NDArray[Any], boxes: NDArray[Any], offsets: NDArray[Any]) -> int:
-    total = 0
-    for k in range(len(boxes)):
-        tall = boxes[k, 2] - boxes[k, 0]
-        position = 0
-        for i in range(edges[k], edges[k + 1]):
-            length = int(counts[i])
-            if (i - edges[k]) % 2 == 1 and length:
-                total += (position + length - 1) // tall - position // tall + 1
-            position += length
-        offsets[k + 1] = total
-    return total
-
-
-@compiled
-def _fill_spans(
-    counts: NDArray[Any],
-    edges: NDArray[Any],
-    boxes: NDArray[Any],
-    height: int,
-    starts: NDArray[Any],
-    ends: NDArray[Any],
-) -> None:
-    total = 0
-    for k in range(len(boxes)):
-        top, left = boxes[k, 0], boxes[k, 1]
-        tall = boxes[k, 2] - top
-        row = 0
-        base = left * height + top
-        for i in range(edges[k], edges[k + 1]):
-            length = int(counts[i])
-            inside = (i - edges[k]) % 2 == 1
-            while length:
-                step = min(length, tall - row)
-                if inside:
-                    starts[total] = base + row
-                    ends[total] = base + row + step
-                    total += 1
-                length -= step
-                row += step
-                if row == tall:
-                    row = 0
-                    base += height
+    positions = np.empty(flat.size, np.uint32 if flat.size < 2**32 else np.int64)  # unwritten, it takes no memory
+    positions.resize(find_changes(bytes_, words, positions), refcheck=False)
+    return positions
 
 
 def _spans_plainly(

@@ -90,3 +90,18 @@ def test_an_empty_region_takes_part_in_no_pair() -> None:
     empty = np.zeros((4, 4), np.int64)[:1]
     first, second = combine.meeting_boxes(empty, np.array([[0, 0, 4, 4]]))
     assert not len(first) and not len(second)
+
+
+@settings(max_examples=40, deadline=None)
+@given(stacks, st.booleans())
+def test_merging_in_bands_and_groups_changes_nothing(masks: np.ndarray, intersect: bool) -> None:
+    regions = [encode.encode(mask) for mask in masks]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(combine, "AT_ONCE", 5)
+        patch.setattr(encode, "AT_ONCE", 7)
+        merged = combine.merge(regions, intersect=intersect)
+        shared = combine.iou(regions, regions)
+    expected = masks.all(axis=0) if intersect else masks.any(axis=0)
+    np.testing.assert_array_equal(decode(merged, *SHAPE), expected)
+    np.testing.assert_array_equal(merged.counts, encode.encode(expected).counts)
+    np.testing.assert_array_equal(shared, combine.iou(regions, regions))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from maskwright.arrays import combine, encode
+from maskwright.arrays import combine, encode, run_text
 from maskwright.arrays.encode import (
     EMPTY,
     Region,
@@ -98,6 +98,16 @@ def test_patches_in_wide_scenes_equal_pycocotools(seed: int) -> None:
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=30))
 def test_the_text_of_counts_is_lossless(counts: list[int]) -> None:
     assert text_counts(counts_text(counts)).tolist() == counts
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 4, 50])
+def test_the_text_does_not_depend_on_blocks(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = np.random.default_rng(at_once).integers(0, 90_000, 41)
+    expected = counts_text(counts)
+    monkeypatch.setattr(run_text, "AT_ONCE", at_once)
+    assert counts_text(counts) == expected
+    assert counts_text(counts.astype(np.uint32)) == expected
+    assert text_counts(expected).tolist() == counts.tolist()
 
 
 def test_the_published_fixtures_reproduce(shared_data: Path) -> None:
