@@ -65,6 +65,36 @@ def appearance_scores(
     return scores
 
 
+def told_apart(
+    looks: Scores, class_ids: NDArray[np.integer[Any]], weights: NDArray[np.float32]
+) -> tuple[Scores, float]:
+    """Looks that favour no class, and how well they tell classes apart: 0 as chance would, 1 without fail.
+
+    `looks` (classes, height, width) sum to 1; `class_ids` (height, width), negative where unknown; `weights` (height,
+    width) say how far each id is trusted. The mean looks of each class's own pixels make a table; its diagonal, less
+    what chance would give, is the second answer. Looks are divided by what each class gets on average over the classes,
+    so that one that is named too readily everywhere is not. Classes without pixels do not count; of fewer than two
+    nothing can be told (0).
+
+    >>> looks = np.float32([[[0.9, 0.5]], [[0.1, 0.5]]])
+    >>> even, apart = told_apart(looks, np.array([[0, 1]]), np.ones((1, 2), np.float32))
+    >>> round(apart, 2), even[:, 0, 1].round(2)
+    (0.4, array([0.71, 1.67], dtype=float32))
+    """
+    trusted = weights * (class_ids >= 0)
+    shares = [trusted * (class_ids == each) for each in range(len(looks))]
+    present = [number for number, share in enumerate(shares) if share.any()]
+    if len(present) < 2:
+        return looks, 0.0
+    table = np.array(
+        [[float((looks[said] * shares[true]).sum() / shares[true].sum()) for said in present] for true in present]
+    )
+    even = looks.copy()
+    even[present] /= np.maximum(table.mean(axis=0), LEAST).astype(np.float32)[:, None, None]
+    chance = 1 / len(present)
+    return even, max(0.0, (float(np.trace(table)) * chance - chance) / (1 - chance))
+
+
 def _drawn(
     class_ids: NDArray[Any],
     present: NDArray[Any],

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.arrays.appearance import appearance_scores
+from maskwright.arrays.appearance import appearance_scores, told_apart
 from maskwright.arrays.colour_scale import to_bytes_scale
 from maskwright.arrays.depths import squared_depths
 from maskwright.arrays.features import pixel_features
@@ -25,6 +25,8 @@ WINDOW_PX = 1024
 MARGIN_PX = 96
 WHOLE_PIXELS = 1 << 21
 LEAST = 1e-3
+LEAST_APART = 0.3
+"""Where looks tell classes apart less than this (0 is chance, 1 is always right), borders stay where they are."""
 
 Ids = NDArray[np.uint8]
 Scores = NDArray[np.float32]
@@ -50,7 +52,7 @@ class RefineWithEdges:
     differ a little from those of the whole.
 
     NOT covered: objects that touch (classes are refined, not objects), and things whose colours and grain are those of
-    their surroundings. There a mask is smoothed at best.
+    their surroundings. There a mask is smoothed at best, and loses thin parts at worst.
     """
 
     classes: tuple[str, ...] = ()
@@ -126,10 +128,12 @@ class RefineWithEdges:
         looks = appearance_scores(
             features, number[class_ids], len(present), weights=trust, random_state=self.random_state
         )
-        said = np.log(np.maximum(looks, LEAST)) + _log_place(depth / np.float32(2 * self.slack_px))
-        powers = np.exp(said - said.max(axis=0))
-        powers /= powers.sum(axis=0)
-        return spread_scores(soft, np.where(here, powers, np.float32(0)), pull=self.pull)
+        looks, apart = told_apart(looks, number[class_ids], np.where(here, trust, np.float32(0)))
+        place = _log_place(depth / np.float32(2 * self.slack_px))
+        if apart < LEAST_APART:
+            return _shares_of(place, here)
+        said = np.float32(apart**2) * np.log(np.maximum(looks, LEAST)) + place
+        return spread_scores(soft, _shares_of(said, here), pull=min(self.pull / apart, 1.0))
 
     def _decided(
         self, scores: Scores, class_ids: Ids, present: tuple[int, ...], movable: tuple[int, ...],
@@ -165,6 +169,12 @@ def signed_depth(region: NDArray[np.bool_]) -> Scores:
         return np.full(region.shape, 1e6 if region.any() else -1e6, np.float32)
     away = np.sqrt(squared_depths(region.astype(np.uint8), edge_is_outside=False)) - 0.5
     return np.where(region, away, -away).astype(np.float32)
+
+
+def _shares_of(said: Scores, here: NDArray[np.bool_]) -> Scores:
+    """Logarithms (classes, height, width) as shares that sum to 1; 0 where nobody may know."""
+    powers = np.exp(said - said.max(axis=0))
+    return np.where(here, powers / powers.sum(axis=0), np.float32(0))
 
 
 def _log_place(depth: Scores) -> Scores:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskwright.arrays.appearance import BLOCK_PX, appearance_scores
+from maskwright.arrays.appearance import BLOCK_PX, appearance_scores, told_apart
 from maskwright.arrays.features import pixel_features
 
 
@@ -58,3 +58,30 @@ def test_a_square_is_judged_without_its_own_classes() -> None:
     said, again = (appearance_scores(features, each, 2, most_pixels=9999).argmax(axis=0) for each in (rough, other))
     assert np.array_equal(said[black], again[black])
     assert not np.array_equal(said[~black], again[~black])
+
+
+def test_how_well_classes_are_told_apart_is_read_from_a_table() -> None:
+    class_ids = np.array([[0, 0, 1, 1, -1]])
+    certain = np.stack([class_ids == 0, class_ids == 1]).astype(np.float32)
+    even, apart = told_apart(certain, class_ids, np.ones((1, 5), np.float32))
+    assert apart == 1
+    assert np.array_equal(even, 2 * certain)
+    chance = np.full((2, 1, 5), 0.5, np.float32)
+    assert told_apart(chance, class_ids, np.ones((1, 5), np.float32))[1] == 0
+    assert told_apart(certain[::-1], class_ids, np.ones((1, 5), np.float32))[1] == 0
+
+
+def test_a_class_named_too_readily_loses_its_lead_and_one_without_pixels_keeps_its_scores() -> None:
+    looks = np.float32([[[0.9, 0.7, 0.9]], [[0.1, 0.3, 0.1]], [[0.0, 0.0, 0.0]]])
+    class_ids, weights = np.array([[0, 1, 0]]), np.float32([[1, 1, 0]])
+    even, apart = told_apart(looks, class_ids, weights)
+    assert even.argmax(axis=0).tolist() == [[0, 1, 0]]
+    assert not even[2].any()
+    assert abs(apart - 0.2) < 1e-6
+
+
+def test_of_one_class_nothing_can_be_told() -> None:
+    looks = np.ones((1, 2, 3), np.float32)
+    even, apart = told_apart(looks, np.zeros((2, 3), int), np.ones((2, 3), np.float32))
+    assert apart == 0
+    assert np.array_equal(even, looks)

@@ -60,6 +60,15 @@ def test_toys_get_better() -> None:
     assert after < 0.85 * before
 
 
+def test_where_looks_tell_nothing_the_mask_stays() -> None:
+    stripes = (np.arange(200) // 20 % 2 * np.ones((96, 1))).astype(np.uint8)
+    noise = np.random.default_rng(1).integers(0, 255, (96, 200, 3), dtype=np.uint8)
+    refined = RefineWithEdges()(Image(noise), Mask(stripes, NAMES))
+    assert np.array_equal(refined.class_ids, stripes)
+    assert refined.confidence is not None
+    assert refined.confidence[30, 30] > refined.confidence[30, 21]
+
+
 def test_only_named_classes_move_and_the_rest_is_theirs_to_the_pixel() -> None:
     image, truth = scene()
     rough = coarse(truth)
