@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from maskwright.arrays import random_walk as front
 from maskwright.arrays.seeds import random_walk
+
+
+@pytest.fixture(params=[True, False], ids=["numba", "plain"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs both ways; where numba is absent both are plain."""
+    monkeypatch.setattr(front, "HAS_NUMBA", request.param and front.HAS_NUMBA)
 
 
 def direct(pixels: NDArray[Any], labels: NDArray[Any], count: int, beta: float, inside: NDArray[Any]) -> NDArray[Any]:
@@ -40,7 +47,7 @@ def direct(pixels: NDArray[Any], labels: NDArray[Any], count: int, beta: float, 
     return found.reshape(count, height, width)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 10.0, 130.0]), st.sampled_from([1, 3]))
 def test_small_pictures_equal_the_direct_solution(state: int, beta: float, channels: int) -> None:
     random = np.random.default_rng(state)

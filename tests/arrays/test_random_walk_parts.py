@@ -1,0 +1,178 @@
+"""What makes random_walk fast and small: groups, cycles, memory; and the ways it takes when they do not do."""
+
+from __future__ import annotations
+
+import logging
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+
+from maskwright.arrays import random_walk as front
+from maskwright.arrays import walk_cycles, walk_matrices, walk_pixels
+from maskwright.arrays.compiled import HAS_NUMBA
+from maskwright.arrays.seeds import random_walk
+from maskwright.arrays.walk_groups import FEW, Graph, levels_of
+
+needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is absent: pixels are not walked, matrices are")
+
+
+def scene(height: int, width: int, noise: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """A cloudy picture with grain, and a seed of 3 x 3 pixels for each of 5 classes, two of some."""
+    random = np.random.default_rng(height)
+    pixels = sum(s * ndimage.gaussian_filter(random.normal(size=(height, width, 3)), (s, s, 0)) for s in (1, 4, 12))
+    pixels += noise * random.normal(size=(height, width, 3))
+    labels = np.full((height, width), -1, np.int32)
+    for seed in range(8):
+        row, col = random.integers(0, height - 3), random.integers(0, width - 3)
+        labels[row : row + 3, col : col + 3] = seed % 5
+    return (255 * (pixels - pixels.min()) / np.ptp(pixels)).astype(np.uint8), labels
+
+
+def random_planes(random: np.random.Generator, shape: tuple[int, int]) -> tuple[Any, Any, Any]:
+    """Bonds over ten orders of magnitude, none where walks may not go, and who is unknown."""
+    inside = random.random(shape) < 0.9
+    seeded = inside & (random.random(shape) < 0.1)
+    right, down = (10.0 ** random.uniform(-10, 0, shape).astype(np.float32) for _ in range(2))
+    right[:, :-1] *= inside[:, :-1] & inside[:, 1:]
+    down[:-1] *= inside[:-1] & inside[1:]
+    right[:, -1] = down[-1] = 0
+    return right, down, front._reached(inside, seeded) & ~seeded
+
+
+def laplacian(right: NDArray[Any], down: NDArray[Any]) -> Any:
+    """Of all pixels, by their numbers."""
+    number = np.arange(right.size).reshape(right.shape)
+    start = np.concatenate([number[:, :-1].ravel(), number[:-1].ravel()])
+    end = np.concatenate([number[:, 1:].ravel(), number[1:].ravel()])
+    bonds = np.concatenate([right[:, :-1].ravel(), down[:-1].ravel()]).astype(float)
+    half = sparse.coo_array((bonds, (start, end)), shape=(right.size, right.size)).tocsr()
+    return sparse.diags_array(np.asarray((half + half.T).sum(axis=1))) - half - half.T
+
+
+def matrix(graph: Graph) -> NDArray[np.float64]:
+    entries = sparse.csr_array((graph.bonds.astype(float), graph.neighbours, graph.first), shape=(len(graph.pull),) * 2)
+    return np.asarray(np.diag(graph.pull + entries.sum(axis=1)) - entries.toarray())
+
+
+def chosen(group: NDArray[np.int32], count: int) -> Any:
+    held = np.flatnonzero(group.ravel() >= 0)
+    return sparse.csr_array((np.ones(len(held)), (held, group.ravel()[held])), shape=(group.size, count))
+
+
+@needs_numba
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(1, 40), (40, 1), (5, 9), (24, 61)]))
+def test_graphs_of_groups_are_the_equations_with_groups_held_equal(state: int, shape: tuple[int, int]) -> None:
+    right, down, unknown = random_planes(np.random.default_rng(state), shape)
+    group, levels = levels_of(right, down, unknown)
+    assert not (group[~unknown] >= 0).any()
+    finer, to_groups = laplacian(right, down), group
+    for level in levels:
+        places = chosen(to_groups, len(level.right))
+        assert (places.sum(axis=0) >= 1).all()
+        np.testing.assert_allclose(matrix(level.graph), (places.T @ finer @ places).toarray(), rtol=1e-4, atol=1e-16)
+        finer, to_groups = sparse.csr_array(matrix(level.graph)), level.group
+
+
+@needs_numba
+def test_every_unknown_pixel_is_grouped_unless_seeds_hold_it_and_groups_are_small() -> None:
+    pixels, labels = scene(90, 160)
+    right, down = front._bonds(pixels, np.ones(labels.shape, bool), 130.0)
+    group, levels = levels_of(right, down, labels < 0)
+    far = ndimage.distance_transform_edt(labels < 0) > 2
+    assert (group[far] >= 0).all()
+    assert len(levels) >= 2
+    assert np.bincount(group[group >= 0]).max() <= 16
+    assert len(levels[0].right) < labels.size / 6
+    assert len(levels[-1].right) <= FEW
+
+
+@needs_numba
+@pytest.mark.parametrize(
+    ("noise", "most"), [pytest.param(0.0, 17, id="clouds"), pytest.param(4.0, 30, id="mostly noise")]
+)
+def test_a_walk_settles_in_few_iterations(noise: float, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in groups or cycles costs iterations, not exactness: this is where it shows."""
+    pixels, labels = scene(200, 330, noise)
+    monkeypatch.setattr(walk_pixels, "MOST_ITERATIONS", most)
+    monkeypatch.setattr(front, "solve_directly", lambda *_: pytest.fail("the walk did not settle"))
+    assert random_walk(pixels, labels, 5).any()
+
+
+@needs_numba
+def test_a_cycle_is_nearly_the_inverse() -> None:
+    """Two steps per level leave less than half of a smooth error, counted as energy."""
+    pixels, labels = scene(120, 200)
+    right, down = front._bonds(pixels, np.ones(labels.shape, bool), 130.0)
+    _, levels = levels_of(right, down, labels < 0)
+    exact, level = matrix(levels[0].graph), levels[0]
+    wanted = np.sin(np.arange(len(level.right)) / 500)
+    level.right[:] = exact @ wanted
+    walk_cycles.solve_roughly(levels, 10**9)
+    left = wanted - level.guess
+    assert left @ exact @ left < 0.25 * (wanted @ exact @ wanted)
+
+
+@pytest.mark.parametrize("compiled", [pytest.param(True, marks=needs_numba), False])
+@pytest.mark.parametrize("noise", [0.0, 2.0])
+def test_deep_hierarchies_equal_the_direct_solution(
+    compiled: bool, noise: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels, labels = scene(90, 170, noise)
+    monkeypatch.setattr(front, "HAS_NUMBA", compiled)
+    found = random_walk(pixels, labels, 5)
+    right, down = front._bonds(pixels, np.ones(labels.shape, bool), 130.0)
+    everything, free = laplacian(right, down).tocsr(), np.flatnonzero(labels.ravel() < 0)
+    known = np.flatnonzero(labels.ravel() >= 0)
+    one_hot = np.eye(5)[labels.ravel()[known]]
+    solution = sparse.linalg.spsolve(everything[free][:, free].tocsc(), -everything[free][:, known] @ one_hot)
+    np.testing.assert_allclose(found.reshape(5, -1)[:, free], np.asarray(solution).T, atol=1e-3)
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-6)
+
+
+@needs_numba
+def test_a_chain_of_plains_joined_by_the_weakest_bonds_is_a_straight_line() -> None:
+    """Stripes so different that only 1e-10 joins them: 150 plains of 60 pixels, seeds in the first and the last.
+
+    A matrix in float64 is wrong by more than this: a pixel's bonds, added up, lose part of what leaves its plain.
+    """
+    pixels = np.repeat(np.arange(150)[:, None] % 2, 60, axis=1)
+    labels = np.full((150, 60), -1, np.int32)
+    labels[0], labels[-1] = 0, 1
+    found = random_walk(pixels.astype(float), labels, 2, beta=3000.0)
+    np.testing.assert_allclose(found[0], np.repeat(np.linspace(1, 0, 150)[:, None], 60, axis=1), atol=1e-3)
+
+
+@pytest.mark.parametrize("compiled", [pytest.param(True, marks=needs_numba), False])
+def test_a_walk_that_does_not_settle_is_solved_directly_and_says_so(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pixels, labels = scene(60, 110)
+    expected = random_walk(pixels, labels, 5, tolerance=1e-5)
+    monkeypatch.setattr(front, "HAS_NUMBA", compiled)
+    monkeypatch.setattr(walk_pixels, "MOST_ITERATIONS", 2)
+    monkeypatch.setattr(walk_matrices, "MOST_ITERATIONS", 2)
+    with caplog.at_level(logging.WARNING):
+        found = random_walk(pixels, labels, 5)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert "did not settle" in caplog.text
+
+
+@needs_numba
+@pytest.mark.parametrize("noise", [pytest.param(0.0, id="clouds"), pytest.param(9.0, id="nothing but noise")])
+def test_memory_stays_below_three_times_inputs_and_outputs(noise: float) -> None:
+    """All arrays are numpy's, so tracemalloc sees them; inputs count too."""
+    pixels, labels = scene(384, 640, noise)
+    random_walk(pixels[:40], labels[:40], 5)
+    tracemalloc.start()
+    found = random_walk(pixels, labels, 5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    given = pixels.nbytes + labels.nbytes
+    assert given + peak <= 3 * (given + found.nbytes)
