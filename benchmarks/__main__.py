@@ -19,7 +19,7 @@ from benchmarks.measure import row
 
 TIMEOUT_S = 180
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-COLUMNS = ("kernel", "size", "ours ms", "peer", "peer ms", "ratio", "goal", "peak MB", "note")
+COLUMNS = ("kernel", "size", "ours ms", "peer", "peer ms", "ratio", "goal", "peak MB", "in+out MB", "factor", "note")
 
 
 def suites() -> list[str]:
@@ -56,7 +56,19 @@ def line(cells: dict[str, Any]) -> list[str]:
     short = cells["ratio"] is not None and cells["goal"] is not None and cells["ratio"] < cells["goal"]
     texts = [
         _text(cells[key])
-        for key in ("kernel", "size", "ours_ms", "peer", "peer_ms", "ratio", "goal", "peak_mb", "note")
+        for key in (
+            "kernel",
+            "size",
+            "ours_ms",
+            "peer",
+            "peer_ms",
+            "ratio",
+            "goal",
+            "peak_mb",
+            "inout_mb",
+            "peak_factor",
+            "note",
+        )
     ]
     texts[5] += " !" if short else ""
     return texts
@@ -74,7 +86,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     """All rows in columns, numbers to the right."""
     lines = [list(COLUMNS), *map(line, rows)]
     widths = [max(len(each[k]) for each in lines) for k in range(len(COLUMNS))]
-    words = {0, 1, 3, 8}
+    words = {0, 1, 3, 10}
     cells = [
         [t.ljust(w) if k in words else t.rjust(w) for k, (t, w) in enumerate(zip(each, widths, strict=True))]
         for each in lines
@@ -95,6 +107,7 @@ def main() -> int:
     print(table(rows))
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
     print(f"\nratio: the peer's median time / ours; ! is a goal not reached. peak MB: {where['peak_mb']}.")
+    print("factor: peak MB / in+out MB, all that goes in and comes out.")
     print(f"{where['processor']}, {where['cores']} cores, load {where['load_average'][0]}, commit {where['commit']}")
     print(f"Python {where['python']}, {versions}")
     if arguments.json:

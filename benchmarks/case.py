@@ -20,7 +20,9 @@ class Case:
     `make()` builds the inputs (seeded); `ours(inputs)` and `theirs(inputs)` do the work and give their results. Import
     peers inside the functions: `needs` names the modules that must be there, else the row has no peer time. `goal` is
     the ratio (peer's median / ours) to reach, or None for parity only. `compare(ours, theirs)` says in a few words how
-    the results differ, for the last column. Both sides get `threads` threads.
+    the results differ, for the last column. Both sides get `threads` threads. `reads(inputs)` picks what our call reads
+    where the inputs hold more (what only the peer needs), so that memory is set against what went in and came out;
+    `memory` says in a few words why a kernel has to hold more than three times that, where it has to.
     """
 
     kernel: str
@@ -33,3 +35,5 @@ class Case:
     needs: tuple[str, ...] = ()
     compare: Callable[[Any, Any], str] | None = None
     threads: int = 1
+    reads: Callable[[Any], Any] = lambda inputs: inputs
+    memory: str = ""

@@ -13,9 +13,12 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.case import Case
 
@@ -60,6 +63,27 @@ def peak_mb(call: Callable[[Any], Any], inputs: Any) -> float | None:
     return max(0.0, peak - before)
 
 
+def bytes_of(value: Any) -> int:
+    """Bytes of all arrays and texts in a value, however nested; the same array counts once."""
+    return sum(_sizes(value, {}).values())
+
+
+def _sizes(value: Any, seen: dict[int, int]) -> dict[int, int]:
+    """Bytes by where they begin in memory."""
+    if isinstance(value, np.ndarray):
+        seen[value.__array_interface__["data"][0]] = value.nbytes
+    elif isinstance(value, str | bytes):
+        seen[id(value)] = len(value)
+    elif isinstance(value, Mapping):
+        _sizes(list(value.values()), seen)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _sizes(each, seen)
+    elif is_dataclass(value):
+        _sizes([getattr(value, field.name) for field in fields(value)], seen)
+    return seen
+
+
 def measure(case: Case) -> dict[str, Any]:
     """The case's row, with `note` for people; without its peer installed the row has no peer time."""
     inputs = case.make()
@@ -73,11 +97,14 @@ def measure(case: Case) -> dict[str, Any]:
         note = case.compare(mine, theirs) if case.compare else ""
         del theirs
         times = [*alternate([case.ours, case.theirs], inputs)]
+    inout = (bytes_of(case.reads(inputs)) + bytes_of(mine)) / 1e6
     del mine
-    return row(case, times[0], times[1], peak_mb(case.ours, inputs), note)
+    return row(case, times[0], times[1], peak_mb(case.ours, inputs), note, inout)
 
 
-def row(case: Case, ours: float | None, peer: float | None, peak: float | None, note: str) -> dict[str, Any]:
+def row(
+    case: Case, ours: float | None, peer: float | None, peak: float | None, note: str, inout: float | None = None
+) -> dict[str, Any]:
     """The row of a case as the JSON file has it, and a note."""
     return {
         "kernel": case.kernel,
@@ -88,6 +115,9 @@ def row(case: Case, ours: float | None, peer: float | None, peak: float | None, 
         "ratio": round(peer / ours, 2) if peer and ours else None,
         "goal": case.goal,
         "peak_mb": None if peak is None else round(peak, 1),
+        "inout_mb": None if inout is None else round(inout, 1),
+        "peak_factor": None if peak is None or not inout else round(peak / inout, 2),
+        "memory": case.memory,
         "note": note,
     }
 

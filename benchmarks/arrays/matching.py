@@ -32,6 +32,10 @@ def make() -> dict[str, Any]:
     return {"truth": truth, "found": found, "content": content, "results": results}
 
 
+def read(inputs: dict[str, Any]) -> Any:
+    return inputs["truth"], inputs["found"]
+
+
 def _thing(random: np.random.Generator) -> tuple[int, Region, tuple[float, ...]]:
     place = (*random.uniform(0, (HEIGHT, WIDTH)), *(random.uniform(4, 90, 2) * random.uniform(0.2, 1)))
     return int(random.integers(1, CLASSES + 1)), _ellipse(*place), place
@@ -117,6 +121,6 @@ def apart(ours: Any, theirs: Any) -> str:
 
 SIZE = "500 pictures, 10,000 objects"
 CASES = [
-    Case("mask AP", SIZE, make, ours, "pycocotools", pycocotools, 10.0, ("pycocotools",), apart),
-    Case("mask AP", SIZE, make, ours, "faster-coco-eval", faster, None, ("faster_coco_eval",), apart),
+    Case("mask AP", SIZE, make, ours, "pycocotools", pycocotools, 10.0, ("pycocotools",), apart, reads=read),
+    Case("mask AP", SIZE, make, ours, "faster-coco-eval", faster, None, ("faster_coco_eval",), apart, reads=read),
 ]

@@ -26,6 +26,10 @@ def ours(kernel: Callable[..., Any], threads: int = 1) -> Callable[[dict[str, An
     return lambda inputs: kernel(*inputs["places"].T, inputs["values"], SHAPE, threads=threads)
 
 
+def read(inputs: dict[str, Any]) -> Any:
+    return inputs["places"], inputs["values"]
+
+
 def linear(inputs: dict[str, Any]) -> Any:
     from scipy.interpolate import griddata
 
@@ -64,13 +68,24 @@ KERNELS = (
     ("scatter inverse distance, 12 nearest", interpolate_inverse_distance, "scipy cKDTree", inverse_distance, 10.0),
     ("scatter nearest", interpolate_nearest, "scipy griddata nearest", nearest, None),
 )
+ONE_THREAD = "ours on 1 thread"
 CASES = [
     *(
-        Case(name, SIZE, make, ours(kernel), peer, theirs, goal, ("scipy",), difference)
+        Case(name, SIZE, make, ours(kernel), peer, theirs, goal, ("scipy",), difference, reads=read)
         for name, kernel, peer, theirs, goal in KERNELS
     ),
     *(
-        Case(f"{name}, 2 threads", SIZE, make, ours(kernel, 2), "ours on 1 thread", ours(kernel), goal, threads=2)
+        Case(
+            f"{name}, 2 threads",
+            SIZE,
+            make,
+            ours(kernel, 2),
+            "ours on 1 thread",
+            ours(kernel),
+            goal,
+            threads=2,
+            reads=read,
+        )
         for name, kernel, goal in (
             ("scatter linear", interpolate_linear, None),
             ("scatter inverse distance", interpolate_inverse_distance, 1.6),

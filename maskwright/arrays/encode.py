@@ -209,18 +209,23 @@ def from_toggles(toggles: NDArray[Any], height: int, total: int) -> Region:
     >>> from_toggles(np.array([1, 3, 3, 4]), 3, 6).counts.tolist()
     [1, 3, 2]
     """
-    toggles = toggles[: np.searchsorted(toggles, total)]
-    if HAS_NUMBA:
-        kept = np.empty(len(toggles), np.uint32 if total < 2**32 else np.int64)
-        kept.resize(cancel(toggles, kept), refcheck=False)
-        toggles = kept
-    elif len(toggles) > 1 and not (flips := toggles[1:] != toggles[:-1]).all():
-        first = np.flatnonzero(np.concatenate([[True], flips]))
-        times = np.diff(np.append(first, len(toggles)))
-        toggles = toggles[first[times % 2 == 1]]
+    if len(toggles) and toggles[-1] >= total:
+        toggles = toggles[: np.searchsorted(toggles, total)]
+    if len(toggles) > 1 and not (flips := toggles[1:] != toggles[:-1]).all():
+        toggles = _without_pairs(toggles, flips, total)
     if len(toggles) % 2:
         toggles = np.append(toggles, np.asarray(total, toggles.dtype))
     return from_runs(toggles[0::2], toggles[1::2], height)
+
+
+def _without_pairs(toggles: NDArray[Any], flips: NDArray[np.bool_], total: int) -> NDArray[Any]:
+    if HAS_NUMBA:
+        kept = np.empty(len(toggles), np.uint32 if total < 2**32 else np.int64)
+        kept.resize(cancel(toggles, kept), refcheck=False)
+        return kept
+    first = np.flatnonzero(np.concatenate([[True], flips]))
+    times = np.diff(np.append(first, len(toggles)))
+    return np.asarray(toggles[first[times % 2 == 1]])
 
 
 def to_counts(region: Region, height: int, width: int) -> NDArray[np.uint32]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maskwright.arrays.blocks import blocks
 from maskwright.arrays.compiled import compiled
 
 Field = NDArray[np.float32]
@@ -50,13 +51,14 @@ def raster_geodesic(
     float32. One iteration of "parallel" sweeps rows down and up, then columns right and left; of "sequential" it goes
     forward and backward through the pixels in reading order, using what it has just written. With colour a few
     iterations are not converged. Steps to pixels that are NaN lead nowhere. Without a seed all is `unseeded`.
+    One thread: each row waits for the one before, and the order is part of the answer.
 
     >>> pixels = np.array([[0, 0, 10], [0, 5, 5]])
     >>> raster_geodesic(pixels, [[0, 1, 1], [1, 1, 1]], colour_weight=0.5, scheme="sequential")
     array([[0.       , 0.5      , 6.       ],
            [0.5      , 3.2071068, 3.7071068]], dtype=float32)
     """
-    colours = np.asarray(pixels, np.float32)
+    colours = np.asarray(pixels)
     colours = colours if colours.ndim == 3 else colours[..., None]
     soft = np.asarray(seeds_soft, np.float32)
     if colours.ndim != 3 or soft.shape != colours.shape[:2]:
@@ -126,7 +128,7 @@ def _turned(costs: Costs) -> Costs:
     return Costs(costs.along[::-1, ::-1], costs.down[::-1, ::-1], *turned)
 
 
-def _linear_costs(colours: Field, weight: float) -> Costs:
+def _linear_costs(colours: NDArray[Any], weight: float) -> Costs:
     here = {
         "along": (colours[:, :-1], colours[:, 1:]),
         "down": (colours[:-1], colours[1:]),
@@ -134,5 +136,9 @@ def _linear_costs(colours: Field, weight: float) -> Costs:
         "left": (colours[:-1, 1:], colours[1:, :-1]),
     }
     steps = {"along": 1.0, "down": 1.0, "right": np.sqrt(2.0), "left": np.sqrt(2.0)}
-    far = {name: np.abs(a - b).sum(axis=2, dtype=np.float32) for name, (a, b) in here.items()}
-    return Costs(**{name: np.float32((1 - weight) * steps[name]) + np.float32(weight) * far[name] for name in here})
+    costs = {name: np.empty(a.shape[:2], np.float32) for name, (a, _) in here.items()}
+    for name, (a, b) in here.items():
+        for block in blocks(a.shape[:2]):
+            far = np.abs(a[block].astype(np.float32) - b[block].astype(np.float32)).sum(axis=-1, dtype=np.float32)
+            costs[name][block] = np.float32((1 - weight) * steps[name]) + np.float32(weight) * far
+    return Costs(**costs)

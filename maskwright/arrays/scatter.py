@@ -25,6 +25,8 @@ FLAT = 1e-10
 """Places that leave their common line by less than this share of its length span no triangle."""
 SLAB = 128
 """Rows of the linear kernel that are cleared and painted together."""
+NEAREST_ROWS = 256
+"""Rows whose nearest places are looked up together: index and distance of all rows would outweigh the result."""
 Paint = Callable[[NDArray[Any], NDArray[np.float64], NDArray[np.float64]], None]
 
 
@@ -41,7 +43,8 @@ def interpolate_linear(
 
     A plane is reproduced exactly. Places that coincide count as one with the mean of their values. Places on one line
     (or one place) have a hull without area: only pixel centres on it get a value. No place: nan everywhere.
-    Triangles do not depend on `threads`, and nor does the result; time goes down with them.
+    Triangles do not depend on `threads`, and nor does the result; time goes down with them, though not by half:
+    triangles are made by one thread, and painting waits for memory.
 
     >>> interpolate_linear([0, 0, 4, 4], [0, 4, 0, 4], np.array([0.0, 1, 1, 2]), (5, 6))[1]
     array([0.25, 0.5 , 0.75, 1.  , 1.25,  nan])
@@ -55,7 +58,7 @@ def interpolate_linear(
         triangles = _triangulate(corners * step)
         if not len(triangles):
             out.fill(np.nan)
-            _paint_line(out, corners, merged, step)
+            _paint_line(out, corners, merged, step, 0)
             return
         _in_bands(out, threads, lambda band, top: _paint_slabs(band, corners, merged, triangles, top))
 
@@ -107,14 +110,19 @@ def interpolate_nearest(
 ) -> NDArray[Any]:
     """The value of the nearest place; of places equally far the one given first. No place: nan everywhere.
 
+    The result does not depend on `threads`; time goes down with them.
+
     >>> interpolate_nearest([0, 0], [0, 2], np.array([5.0, 7]), (1, 4))
     array([[5., 5., 7., 7.]])
     """
 
     def paint(out: NDArray[Any], places: NDArray[np.float64], known: NDArray[np.float64]) -> None:
-        index, _ = nearest_seed(shape, places[:, 0], places[:, 1], pixel_size=pixel_size, threads=threads)
-        for plane, channel in zip(out, known.T, strict=True):
-            plane[...] = channel[index]
+        for top in range(0, shape[0], NEAREST_ROWS):
+            part = out[:, top : top + NEAREST_ROWS]
+            here, size = (part.shape[1], part.shape[2]), pixel_size
+            index, _ = nearest_seed(here, *places.T, pixel_size=size, origin=(top, 0), threads=threads)
+            for plane, channel in zip(part, known.T, strict=True):
+                plane[...] = channel.astype(out.dtype)[index]
 
     _pixel_size(pixel_size)
     return _by_channels(rows, cols, values, shape, paint)
@@ -123,11 +131,24 @@ def interpolate_nearest(
 def inside_hull(rows: ArrayLike, cols: ArrayLike, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Which pixel centres (height, width) lie in the convex hull of places, its edge included; none without places.
 
+    One thread: triangles take longest, and they are made one after the other.
+
     >>> inside_hull([0, 0, 2], [0, 2, 0], (3, 4)).astype(int).tolist()
     [[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]]
     """
-    ones = np.ones(np.size(rows), np.float32)
-    inside: NDArray[np.bool_] = np.isfinite(interpolate_linear(rows, cols, ones, shape))
+    places = _places(rows, cols)
+    inside = np.zeros(shape, bool)
+    if len(places):
+        corners, ones = _merge(places, np.ones((len(places), 1)))
+        triangles = _triangulate(corners)
+        for top in range(0, shape[0], SLAB):
+            part = inside[top : top + SLAB]
+            found = np.full((1, *part.shape), np.nan, np.float32)
+            if len(triangles):
+                _paint_slabs(found, corners, ones, triangles, top)
+            else:
+                _paint_line(found, corners, ones, np.ones(2), top)
+            part[...] = np.isfinite(found[0])
     return inside
 
 
@@ -230,9 +251,9 @@ def _direction(places: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _paint_line(
-    out: NDArray[Any], places: NDArray[np.float64], values: NDArray[np.float64], step: NDArray[np.float64]
+    out: NDArray[Any], places: NDArray[np.float64], values: NDArray[np.float64], step: NDArray[np.float64], top: int
 ) -> None:
-    """Linear along the one line all places lie on, for pixel centres on it."""
+    """Linear along the one line all places lie on, for pixel centres on it; the first row is row `top`."""
     start = places.mean(axis=0)
     along = _direction((places - start) * step)
     position = ((places - start) * step) @ along
@@ -240,7 +261,7 @@ def _paint_line(
     slack = SLACK * float(step.max())
     across = (np.arange(out.shape[2]) - start[1]) * step[1]
     for row in range(out.shape[1]):
-        down = (row - start[0]) * step[0]
+        down = (top + row - start[0]) * step[0]
         where = down * along[0] + across * along[1]
         on_line = np.abs(down * along[1] - across * along[0]) <= slack
         on_line &= (where >= position.min() - slack) & (where <= position.max() + slack)

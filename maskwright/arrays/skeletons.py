@@ -1,4 +1,7 @@
-"""Points between joints, and joints that an outline tells: what nearest-joint parts are spread from."""
+"""Points between joints, and joints that an outline tells: what nearest-joint parts are spread from.
+
+One thread: an animal has few joints, and ways are found step by step.
+"""
 
 from __future__ import annotations
 
@@ -120,6 +123,7 @@ def farthest_behind(
 
     Of a region (height, width), behind is where the axis from neck to tail root would go on. Only pixels connected
     there to the end count. None where the way is shorter than `least` pixels; of equally far pixels their mean.
+    Ways take some 40 bytes for each pixel in the box of what lies behind: lengths are exact in 8 bytes.
 
     >>> region = np.zeros((5, 12), bool)
     >>> region[1:4, :8], region[2, 8:] = True, True
@@ -127,14 +131,26 @@ def farthest_behind(
     (2.0, 11.0)
     """
     first, last = np.asarray(axis[0], np.float64), np.asarray(axis[1], np.float64)
-    rows, cols = np.ogrid[: region.shape[0], : region.shape[1]]
-    ahead = last - first
-    behind = region & ((rows - last[0]) * ahead[0] + (cols - last[1]) * ahead[1] >= 0)
-    starts, outside = starts_of(behind, [last[0]], [last[1]], [0], reach=least)
+    behind, corner = _behind(region, last, last - first)
+    starts, outside = starts_of(behind, [last[0] - corner[0]], [last[1] - corner[1]], [0], reach=least)
     if not np.isfinite(outside[0]):
         return None
     way = np.where(np.isfinite(found := ways_from(behind, starts)), found, -1)
     if way.max() < least:
         return None
-    row, col = place_on_grid(np.argwhere(way == way.max()).mean(axis=0))
+    row, col = place_on_grid(np.argwhere(way == way.max()).mean(axis=0) + corner)
     return float(row), float(col)
+
+
+def _behind(
+    region: NDArray[np.bool_], end: NDArray[np.float64], ahead: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """What of a region lies ahead of the axis' end, in its least box, and the row and column of the box."""
+    behind = np.zeros(region.shape, bool)
+    cols = (np.arange(region.shape[1]) - end[1]) * ahead[1]
+    for row, inside in enumerate(region):
+        behind[row] = inside & ((row - end[0]) * ahead[0] + cols >= 0)
+    rows, cols = (np.flatnonzero(behind.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return behind[:0, :0], np.zeros(2, np.int64)
+    return behind[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1], np.array([rows[0], cols[0]])

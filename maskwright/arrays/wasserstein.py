@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 
 AT_ONCE = 64
-"""So many views are projected and sorted at a time: they stay in the cache, and memory does not grow with views."""
+"""At most so many views are projected and sorted at a time: they stay in the cache, and memory does not grow."""
+FEW = 1 << 17
+"""With so few numbers in a projection of clouds views are not taken one by one, however few dimensions there are."""
 
 
 def directions(dimensions: int, count: int, *, random_state: int = 0) -> NDArray[np.float64]:
@@ -74,10 +76,11 @@ def slice_distances(
     dtype = np.float32 if x.dtype == y.dtype == np.float32 else np.float64
     clouds = [np.asarray(cloud, dtype).T for cloud in (x, y)]
     views = np.asarray(views, dtype)
-    parts = [views[start : start + AT_ONCE] for start in range(0, len(views), AT_ONCE)]
+    at_once = min(AT_ONCE, max(1, x.shape[1] // max(1, threads), FEW // (len(x) + len(y) + 1)))
+    parts = [views[start : start + at_once] for start in range(0, len(views), at_once)]
 
     def measure(part: NDArray[Any]) -> NDArray[np.float64]:
-        return _powers(part @ clouds[0], part @ clouds[1], order, x_weights, y_weights)
+        return _powers(part @ clouds[0], part @ clouds[1], order, x_weights, y_weights, ours=True)
 
     if threads < 2 or len(parts) < 2:
         return np.concatenate([measure(part) for part in parts])
@@ -155,14 +158,24 @@ def quantile_pairs(n: int, m: int) -> tuple[NDArray[np.intp], NDArray[np.intp], 
 
 
 def _powers(
-    x: NDArray[Any], y: NDArray[Any], order: float, x_weights: ArrayLike | None, y_weights: ArrayLike | None
+    x: NDArray[Any],
+    y: NDArray[Any],
+    order: float,
+    x_weights: ArrayLike | None,
+    y_weights: ArrayLike | None,
+    ours: bool = False,
 ) -> NDArray[np.float64]:
-    """W_p^p along the last axis."""
+    """W_p^p along the last axis; heaps that are `ours` are sorted where they lie."""
     if order < 1 or not x.shape[-1:] > (0,) or not y.shape[-1:] > (0,):
         raise ValueError(f"order is 1 or more and heaps are not empty; got {order}, {x.shape} and {y.shape}")
     if x_weights is None and y_weights is None:
         first, second, shares = quantile_pairs(x.shape[-1], y.shape[-1])
-        x, y = np.sort(_fractions(x), axis=-1), np.sort(_fractions(y), axis=-1)
+        x, y = (_fractions(heap) if ours else _fractions(heap).copy() for heap in (x, y))
+        x.sort(axis=-1)
+        y.sort(axis=-1)
+        if x.shape == y.shape and x.dtype == y.dtype:
+            np.subtract(x, y, out=x)
+            return np.asarray(_power(x, order).mean(axis=-1, dtype=np.float64))
         if x.shape[-1] == y.shape[-1]:
             return np.asarray(_power(x - y, order).mean(axis=-1, dtype=np.float64))
         return np.asarray(_power(x[..., first] - y[..., second], order) @ shares)
