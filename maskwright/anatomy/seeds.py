@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +24,18 @@ LEAST_TAIL = 0.2
 
 @dataclass(frozen=True, eq=False)
 class PartSeeds:
-    """Places (n,) of an animal in picture pixels, the index of the region each stands for, and which are joints."""
+    """Places (n,) of an animal in picture pixels, the index of the region each stands for, and which are joints.
+
+    `owners` (n, 2) are the joints without which a place would not be there, as indices of `names`: of a joint twice
+    itself, of a point on a link or path its two ends. `derived` joints came from the outline.
+    """
 
     rows: NDArray[np.float64]
     cols: NDArray[np.float64]
     regions: NDArray[np.int16]
     is_joint: NDArray[np.bool_]
+    owners: NDArray[np.int16]
+    names: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -49,27 +54,41 @@ def visible_joints(animal: Keypoints, profile: Profile, visible: float) -> dict[
 
 
 def part_seeds(
-    animal: Keypoints, outline: Outline, profile: Profile, *, visible: float, spacing: float, derive: bool
+    animal: Keypoints,
+    outline: Outline,
+    profile: Profile,
+    *,
+    visible: float,
+    spacing: float,
+    derive: bool,
+    left_out: Collection[str] = (),
 ) -> PartSeeds:
     """Everything that stands for a part of an animal with this outline.
 
-    Joints that the animal's vocabulary lacks come from the outline where the profile says how and `derive` is set; one
-    that is named but not seen is not derived. Points lie along links at most `spacing` pixels apart, where both joints
-    are there, and along paths inside the outline.
+    Joints that the animal's vocabulary lacks, and those `left_out`, come from the outline where the profile says how
+    and `derive` is set; one that is named but not seen is not derived. Points lie along links at most `spacing` pixels
+    apart, where both joints are there, and along paths inside the outline.
     """
-    joints = visible_joints(animal, profile, visible)
-    more = derived_joints(joints, set(animal.names), outline, profile) if derive else {}
+    joints = {name: at for name, at in visible_joints(animal, profile, visible).items() if name not in left_out}
+    more = derived_joints(joints, set(animal.names) - set(left_out), outline, profile) if derive else {}
     places = {**joints, **more}
-    region_of = profile.region_of
+    names = tuple(places)
     index = {name: i for i, name in enumerate(profile.regions)}
-    parts = [(place, index[region_of[name]], name in joints) for name, place in places.items()]
+    parts = [(place, index[profile.region_of[name]], name, name) for name, place in places.items()]
     for link in (*profile.links, *profile.more_links):
-        parts += [(place, index[link.region], False) for place in _along_link(link, places, profile, spacing)]
+        along = _along_link(link, places, profile, spacing)
+        parts += [(place, index[link.region], link.first, link.second) for place in along]
     for way in profile.paths:
-        parts += [(place, index[way.region], False) for place in _along_way(way, places, outline, spacing)]
-    table = np.array([place for place, _, _ in parts]).reshape(-1, 2)
-    regions = np.array([region for _, region, _ in parts], np.int16)
-    return PartSeeds(table[:, 0], table[:, 1], regions, np.array([each for *_, each in parts], bool), tuple(more))
+        along = _along_way(way, places, outline, spacing)
+        parts += [(place, index[way.region], way.start, way.goal) for place in along]
+    table = np.array([place for place, *_ in parts]).reshape(-1, 2)
+    number = {name: i for i, name in enumerate(names)}
+    owners = [(number.get(first, number.get(last, -1)), number[last]) for *_, first, last in parts]
+    return PartSeeds(
+        table[:, 0], table[:, 1], np.array([each for _, each, *_ in parts], np.int16),
+        np.array([first == last and first in joints for *_, first, last in parts], bool),
+        np.array(owners, np.int16).reshape(-1, 2), names, tuple(more),
+    )  # fmt: skip
 
 
 def _along_link(link: Link, places: Mapping[str, Place], profile: Profile, spacing: float) -> list[Place]:
@@ -121,11 +140,13 @@ def derived_joints(
 
 def joined(seeds: Sequence[PartSeeds]) -> PartSeeds:
     """The seeds of several animals as one."""
-    return dataclasses.replace(
-        seeds[0],
-        rows=np.concatenate([each.rows for each in seeds]),
-        cols=np.concatenate([each.cols for each in seeds]),
-        regions=np.concatenate([each.regions for each in seeds]),
-        is_joint=np.concatenate([each.is_joint for each in seeds]),
-        derived=tuple(dict.fromkeys(name for each in seeds for name in each.derived)),
+    before = np.cumsum([0, *(len(each.names) for each in seeds)])
+    return PartSeeds(
+        np.concatenate([each.rows for each in seeds]),
+        np.concatenate([each.cols for each in seeds]),
+        np.concatenate([each.regions for each in seeds]),
+        np.concatenate([each.is_joint for each in seeds]),
+        np.concatenate([each.owners + n for each, n in zip(seeds, before.astype(np.int16), strict=False)]),
+        tuple(name for each in seeds for name in each.names),
+        tuple(dict.fromkeys(name for each in seeds for name in each.derived)),
     )

@@ -64,31 +64,58 @@ def starts_of(
     >>> starts.pixels.tolist(), starts.labels.tolist(), (starts.lengths / PER_PIXEL).tolist(), outside.tolist()
     ([1, 1, 2], [3, 4, 4], [1.0, 0.5, 0.5], [1.0, 0.0])
     """
+    index, pixels, lengths, outside = places_inside(region, rows, cols, reach=reach)
+    return Starts(pixels, np.asarray(labels, np.int16)[index], lengths), outside
+
+
+def places_inside(
+    region: NDArray[np.bool_], rows: ArrayLike, cols: ArrayLike, *, reach: float | ArrayLike = 0.0
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
+    """As `starts_of`, for places without labels: of each start its place's index, its pixel and its length; and, per
+    place, how far outside it lies.
+
+    >>> places_inside(np.array([[False, True, True]]), [0], [1.5])[:2]
+    (array([0, 0]), array([1, 2]))
+    """
     rows, cols = place_on_grid(rows), place_on_grid(cols)
     reaches = np.broadcast_to(np.asarray(reach, np.float64), rows.shape)
-    found: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+    index, pixels, away = _beside(region, rows, cols)
     outside = np.full(rows.shape, np.inf)
-    for index, (row, col, most) in enumerate(zip(rows, cols, reaches, strict=True)):
-        pixels, away = _around(region, float(row), float(col), 0.0)
+    outside[index] = 0.0
+    found = [(index, pixels, away)]
+    for lost in np.flatnonzero(np.isinf(outside) & (reaches > 0)):
+        pixels, away = _within_reach(region, float(rows[lost]), float(cols[lost]), float(reaches[lost]))
         if len(pixels):
-            outside[index] = 0.0
-        else:
-            pixels, away = _around(region, float(row), float(col), float(most))
-            nearest = away == away.min(initial=np.inf)
-            pixels, away = pixels[nearest], away[nearest]
-            if len(pixels):
-                outside[index] = away[0]
-        found.append((pixels, away))
-    kept = np.repeat(np.asarray(labels, np.int16), [len(each) for each, _ in found])
-    pixels = np.concatenate([each for each, _ in found]) if found else np.zeros(0, np.int64)
-    away = np.concatenate([each for _, each in found]) if found else np.zeros(0)
-    return Starts(pixels, kept, np.rint(away * PER_PIXEL).astype(np.int32)), outside
+            outside[lost] = away[0]
+            found.append((np.full(len(pixels), lost), pixels, away))
+    index, pixels, away = (np.concatenate(each) for each in zip(*found, strict=True))
+    order = np.argsort(index, kind="stable")
+    lengths = np.rint(away[order] * PER_PIXEL).astype(np.int32)
+    return index[order], pixels[order], lengths, outside
 
 
-def _around(
+def _beside(
+    region: NDArray[np.bool_], rows: NDArray[np.float64], cols: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """For each place the region's pixels it lies on or between: index of the place, flat pixel, and how far."""
+    height, width = region.shape
+    down = np.stack([np.floor(rows), np.floor(rows), np.ceil(rows), np.ceil(rows)], axis=1)
+    across = np.stack([np.floor(cols), np.ceil(cols), np.floor(cols), np.ceil(cols)], axis=1)
+    own = np.ones(down.shape, bool)  # on whole rows and columns both neighbours are the same
+    own[:, 2:] &= (down[:, 2] != down[:, 0])[:, None]
+    own[:, 1::2] &= (across[:, 1] != across[:, 0])[:, None]
+    own &= (down >= 0) & (down < height) & (across >= 0) & (across < width)
+    index, corner = np.nonzero(own)
+    at = down[index, corner].astype(np.int64), across[index, corner].astype(np.int64)
+    inside = region[at]
+    index, at = index[inside], (at[0][inside], at[1][inside])
+    return index, at[0] * width + at[1], np.sqrt((at[0] - rows[index]) ** 2 + (at[1] - cols[index]) ** 2)
+
+
+def _within_reach(
     region: NDArray[np.bool_], row: float, col: float, reach: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The region's pixels around a place (reach 0: those it lies between), flat, and how far they are."""
+    """The region's pixels nearest to a place, flat, and how far they are; none beyond the reach."""
     height, width = region.shape
     top, bottom = max(0, math.floor(row - reach)), min(height, math.ceil(row + reach) + 1)
     left, right = max(0, math.floor(col - reach)), min(width, math.ceil(col + reach) + 1)
@@ -97,14 +124,15 @@ def _around(
     down, across = np.nonzero(region[top:bottom, left:right])
     down, across = down + top, across + left
     away = np.sqrt((down - row) ** 2 + (across - col) ** 2)
-    kept = np.flatnonzero(away <= reach) if reach else np.arange(len(away))
+    kept = np.flatnonzero((away <= reach) & (away == away.min(initial=np.inf)))
     return (down * width + across)[kept], away[kept]
 
 
-def nearest_inside(region: NDArray[np.bool_], starts: Starts) -> Nearest:
+def nearest_inside(region: NDArray[np.bool_], starts: Starts, *, rivals: bool = True) -> Nearest:
     """The nearest label by ways inside a region (height, width), its distance and that of the next other label.
 
-    Of equally near labels the lowest counts, and the rival is as far as the nearest: that is how ties are seen.
+    Of equally near labels the lowest counts, and the rival is as far as the nearest: that is how ties are seen. Without
+    `rivals` nobody looks for the next label, and it is inf.
 
     >>> region = np.array([[True, True, True, False, True]])
     >>> starts = Starts(np.array([0, 2]), np.array([1, 0], np.int16), np.zeros(2, np.int32))
@@ -118,8 +146,8 @@ def nearest_inside(region: NDArray[np.bool_], starts: Starts) -> Nearest:
     keys, starts = _keys(region, starts)
     mine = (keys & ((1 << _LABEL_BITS) - 1)).astype(np.int16)
     mine[keys >= _NO_KEY] = -1
-    rivals = _rivals(keys, mine, starts)
-    return Nearest(mine[_CORE].copy(), _pixels(keys[_CORE]), _pixels(rivals[_CORE]))
+    next_one = _pixels(_rivals(keys, mine, starts)[_CORE]) if rivals else np.full(region.shape, np.inf, np.float32)
+    return Nearest(mine[_CORE].copy(), _pixels(keys[_CORE]), next_one)
 
 
 def _keys(region: NDArray[np.bool_], starts: Starts) -> tuple[NDArray[np.int64], Starts]:

@@ -27,6 +27,8 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "paths": (list, "a list of {region, from, to}"),
     "extent": (dict, "region: share"),
     "reach": (dict, "region: size"),
+    "lengths": (dict, "joint: {joint: length}"),
+    "odds": (dict, "{even, margin, firm, far}"),
     "derive": (dict, "{axis, below, places}"),
     "merge": (dict, "region: region"),
     "visible": ((int, float), "a number"),
@@ -51,9 +53,21 @@ def checked(path: Path, value: Any, lines: Lines, parent: Mapping[str, Any]) -> 
     check.problems.check()
     if value.get("regions") is not None and "merge" not in value:
         content.pop("merge", None)
+    if "lengths" not in value and isinstance(content.get("lengths"), dict):
+        content["lengths"] = _of_known_joints(content)
     check.whole(content)
     check.problems.check()
     return content
+
+
+def _of_known_joints(content: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The lengths a profile inherits, of the joints that it still has."""
+    joints = {**(content.get("joints") or {}), **(content.get("more_joints") or {})}
+    return {
+        first: {second: length for second, length in row.items() if second in joints}
+        for first, row in content["lengths"].items()
+        if first in joints
+    }
 
 
 class _Check:
@@ -98,6 +112,12 @@ class _Check:
             self.region(("reach", str(region)), region)
             if not isinstance(most, int | float) or not most > 0:
                 self.say(("reach", str(region)), f"the reach is {most!r}; expected a size above 0; try 0.2")
+        self._lengths(content.get("lengths") or {})
+        for key, value in (content.get("odds") or {}).items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if key not in ("even", "margin", "firm", "far") or not is_number or (key != "even" and value < 0):
+                text = f"odds have {key!r}: {value!r}; expected even, and margin, firm, far from 0; mend or remove it"
+                self.say(("odds", str(key)), text)
         self._derive(content.get("derive") or {})
         self._vocabularies(content)
         if not math.isfinite(float(content.get("visible", 0.5))):
@@ -213,6 +233,20 @@ class _Check:
             if into == region or into in merge:
                 text = f"{region!r} is merged into {into!r}, which is merged away; expected one that stays; name it"
                 self.say(("merge", str(region)), text)
+
+    def _lengths(self, table: Mapping[Any, Any]) -> None:
+        for first, row in table.items():
+            at = ("lengths", str(first))
+            self.joint(at, first)
+            if not isinstance(row, dict):
+                self.say(at, f"lengths from {first!r} are {row!r}; expected joint: length; write {{joint: 0.4}}")
+                continue
+            for second, length in row.items():
+                self.joint((*at, str(second)), second)
+                is_length = isinstance(length, int | float) and not isinstance(length, bool) and 0 < length < math.inf
+                if not is_length or second == first:
+                    text = f"from {first!r} to {second!r} it is {length!r}; expected a length above 0; try 0.4"
+                    self.say((*at, str(second)), text)
 
     def _derive(self, derive: Mapping[str, Any]) -> None:
         if not derive:

@@ -59,6 +59,16 @@ class Derivation:
     farthest_behind: str = ""
 
 
+class Odds(NamedTuple):
+    """Log odds that a pixel has the right part: `even` for one between two parts, more with margin and firmness, less
+    far from joints (`anatomy.canvas.confidence_of`). The values here were fitted to quadruped5 on toy animals."""
+
+    even: float = 0.07
+    margin: float = 2.57
+    firm: float = 1.06
+    far: float = 1.6
+
+
 @dataclass(frozen=True)
 class Profile:
     """A skeleton: joints and their regions in order, what lies between them, and the names others give to them.
@@ -66,6 +76,8 @@ class Profile:
     `joints` are name to region; `more_joints`, `more_links`, `extent`, `reach` and `derive` are for the default mode
     alone. `extent` says per region which share of a link towards a joint of another region belongs to it, `reach` how
     far from its points a region goes, in square roots of the outline's area; what lies beyond is of the next one.
+    `lengths` are how long links are where nothing shortens them, all in one unit: what joints' places are held against.
+    `odds` turn distances into confidence.
     `known` maps every spelling of every name to its joint.
     """
 
@@ -84,6 +96,8 @@ class Profile:
     derive: Derivation | None = None
     extent: Mapping[str, float] = field(default_factory=dict)
     reach: Mapping[str, float] = field(default_factory=dict)
+    lengths: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    odds: Odds = field(default_factory=Odds)
     visible: float = 0.5
     vocabularies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     views: tuple[str, ...] = ()
@@ -220,6 +234,8 @@ def _profile(content: Mapping[str, Any]) -> Profile:
         derive=_derivation(content.get("derive")),
         extent={region: float(share) for region, share in content.get("extent", {}).items()},
         reach={region: float(most) for region, most in content.get("reach", {}).items()},
+        lengths=_lengths(content.get("lengths", {})),
+        odds=Odds(**{key: float(value) for key, value in content.get("odds", {}).items()}),
         visible=float(content.get("visible", 0.5)),
         vocabularies={name: dict(each) for name, each in content.get("vocabularies", {}).items()},
         views=tuple(content.get("views", ())),
@@ -235,6 +251,10 @@ def _links(table: Mapping[str, Mapping[str, Sequence[str]]]) -> tuple[Link, ...]
         for first, others in rows.items()
         for second in others
     )
+
+
+def _lengths(table: Mapping[str, Mapping[str, float]]) -> dict[tuple[str, str], float]:
+    return {(first, second): float(length) for first, row in table.items() for second, length in row.items()}
 
 
 def _way(entry: Mapping[str, Any]) -> Way:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,17 +13,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.anatomy.canvas import Canvas
+from maskwright.anatomy.doubts import Doubt, Doubter
 from maskwright.anatomy.outlines import Outline, cropped, find_outlines, match_outlines
 from maskwright.anatomy.parity import is_of, parity_shares
 from maskwright.anatomy.seeds import PartSeeds, joined, part_seeds, visible_joints
 from maskwright.anatomy.spread import Parts, spread_parts
-from maskwright.arrays.paths import Nearest
+from maskwright.anatomy.stability import Stability, stability
 from maskwright.errors import InputError, UnknownNameError
 from maskwright.io.classes import Classes
 from maskwright.io.profiles import BACKGROUND, Profile, read_profile
 from maskwright.types import UNKNOWN, Hint, Image, Keypoints, Mask, Step
 
 _log = logging.getLogger(__name__)
+
+DECIDING = 0.1
+"""A joint that alone decides this share of its animal's pixels is named in the story."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,13 @@ class KeypointParts:
     joint is farther than `reach_fraction`, and where no way leads. `derive` places trunk joints that the vocabulary
     lacks by the outline.
 
-    Confidence is (rival - nearest) / (rival + nearest) * 2^(-nearest / (reach / 2)): how much nearer the part is than
-    the next one, halved with every half reach from its joints; 1 on the background.
+    Joints are held against each other before they are believed: one too far outside the outline, one farther from the
+    others than the profile's `lengths` allow, and pairs whose left and right look exchanged, where those are two
+    regions, are named in the story and `doubted` "left_out", with their links; "used" names them only.
+
+    Confidence is how often a pixel with such distances had the right part on toy animals: more where the next part is
+    much farther, less where leaving out one joint would bring it near or change the part, and less far from joints. It
+    is 1 on the background.
 
     Mode "parity" gives the masks of PAW-ViT's program on its `grid`, one animal per picture, spread over the picture.
 
@@ -62,6 +72,7 @@ class KeypointParts:
     spacing_fraction: float = 0.05
     snap_fraction: float = 0.15
     derive: bool = True
+    doubted: Literal["left_out", "used"] = "left_out"
     grid: tuple[int, int] = (64, 64)
 
     def __post_init__(self) -> None:
@@ -125,13 +136,22 @@ class KeypointParts:
                 f"no joint has a place and a score of at least {self._visible:g}; expected one; lower `visible` or "
                 "mark some"
             )
-        canvas = _Canvas(image.grid.shape, ids)
-        told = []
-        for outline, group in self._groups(image, hints, animals):
+        canvas = Canvas(image.grid.shape, ids)
+        told: list[dict[str, Any]] = []
+        outlines = find_outlines(image.grid, hints)
+        groups = self._groups(image, outlines, animals)
+        for outline in outlines:
+            if not outline.is_box and outline.area and not any(outline is each for each, _ in groups):
+                canvas.hide(outline)
+                told.append({"used": 0, "outline_px": outline.area})
+        for outline, group in groups:
             size = _size(outline, len(group))
-            seeds = [self._seeds(animal, outline, size) for animal in group]
+            snap = self.snap_fraction * size
+            doubts = [self._doubts(animal, outline, snap) for animal in group]
+            seeds = [self._seeds(*each, outline, size) for each in zip(group, doubts, strict=True)]
+            together = joined(seeds)
             parts = spread_parts(
-                joined(seeds), outline, snap=self.snap_fraction * size,
+                together, outline, snap=snap,
                 reach={profile.regions.index(region): most * size for region, most in profile.reach.items()},
                 is_straight=self.distance == "euclidean",
             )  # fmt: skip
@@ -140,21 +160,45 @@ class KeypointParts:
                     "no joint of an animal lies in or near its outline; expected some; do joints and outline belong to "
                     "the same picture, are x and y swapped?"
                 )
-            canvas.paint(outline, parts, self.band_px, self.reach_fraction * size)
-            told.append(_told(seeds, parts, outline))
+            stable = stability(together, outline, snap=snap)
+            reach = self.reach_fraction * size
+            canvas.paint(outline, parts, stable.firmness, size, profile.odds, self.band_px, reach)
+            doubted = [each for some in doubts for each in some]
+            told.append(_told(seeds, parts, outline, doubted, self._left_out(doubted), stable))
         return canvas.class_ids, canvas.confidence, told
 
-    def _seeds(self, animal: Keypoints, outline: Outline, size: float) -> PartSeeds:
-        spacing = max(1.0, self.spacing_fraction * size)
+    @cached_property
+    def _doubter(self) -> Doubter:
+        return Doubter(self._profile)
+
+    def _doubts(self, animal: Keypoints, outline: Outline | None = None, snap: float = 0.0) -> tuple[Doubt, ...]:
+        return self._doubter.doubts(visible_joints(animal, self._profile, self._visible), outline, snap=snap)
+
+    def _trusted(self, animal: Keypoints) -> dict[str, tuple[float, float]]:
+        """The joints of an animal that are seen and believed as long as nobody knows its outline."""
+        joints = visible_joints(animal, self._profile, self._visible)
+        left_out = self._left_out(self._doubter.doubts(joints))
+        return {name: place for name, place in joints.items() if name not in left_out}
+
+    def _left_out(self, doubts: Sequence[Doubt]) -> set[str]:
+        """The joints that are not used. Left and right of one region may be exchanged: it stays the same."""
+        region_of, other = self._profile.region_of, self._profile.mirrored
+        return {
+            joint
+            for joint, why, *_ in (doubts if self.doubted == "left_out" else ())
+            if why != "side" or region_of[joint] != region_of[other(joint)]
+        }
+
+    def _seeds(self, animal: Keypoints, doubts: Sequence[Doubt], outline: Outline, size: float) -> PartSeeds:
         return part_seeds(
-            animal, outline, self._profile, visible=self._visible, spacing=spacing, derive=self.derive
+            animal, outline, self._profile, visible=self._visible, spacing=max(1.0, self.spacing_fraction * size),
+            derive=self.derive, left_out=self._left_out(doubts),
         )  # fmt: skip
 
     def _groups(
-        self, image: Image, hints: Sequence[Hint], animals: Sequence[Keypoints]
+        self, image: Image, outlines: Sequence[Outline], animals: Sequence[Keypoints]
     ) -> list[tuple[Outline, list[Keypoints]]]:
-        """Outlines with the animals that share them; outlines that have no animal come last, with none."""
-        outlines = find_outlines(image.grid, hints)
+        """Outlines with the animals that share them."""
         matched = match_outlines(animals, outlines)
         groups: list[tuple[Outline, list[Keypoints]]] = []
         for animal, outline in zip(animals, matched, strict=True):
@@ -185,8 +229,8 @@ class KeypointParts:
         from maskwright.arrays.figure import figure_from_joints
         from maskwright.arrays.posture import sticks_of
 
-        profile, places = self._profile, visible_joints(animal, self._profile, self._visible)
-        rest = (visible_joints(each, profile, self._visible) for each in animals if each is not animal)
+        profile, places = self._profile, self._trusted(animal)
+        rest = (self._trusted(each) for each in animals if each is not animal)
         others = [sticks_of(*_places(each), tuple(each), _bones(tuple(each), profile)) for each in rest if each]
         valid = np.asarray(image.valid, bool)
         if box is not None:
@@ -243,49 +287,6 @@ class KeypointParts:
         return None if animal is None else self._profile.animals_of(animal)[0]
 
 
-class _Canvas:
-    """The picture's class ids and confidence, filled animal by animal; the nearest animal has each pixel."""
-
-    def __init__(self, shape: tuple[int, int], ids: NDArray[np.uint8]) -> None:
-        self.ids = ids
-        self.class_ids = np.full(shape, ids[-1], np.uint8)
-        self.confidence = np.ones(shape, np.float32)
-        self.distance = np.full(shape, np.nan, np.float32)  # nan is where no animal is
-
-    def paint(self, outline: Outline, parts: Parts, band_px: float, reach_px: float) -> None:
-        here, at = outline.pixels, outline.window.slices
-        labels, distance, rival = parts.nearest
-        nearest = Nearest(labels[here], distance[here], rival[here])
-        class_ids, confidence = _decide(nearest, self.ids, band_px, reach_px)
-        before, current = self.distance[at][here], self.class_ids[at][here]
-        loses = nearest.distance > before
-        tied = (nearest.distance == before) & (class_ids != current)
-        class_ids[tied], confidence[tied] = UNKNOWN, 0
-        if loses.any():
-            class_ids = np.where(loses, current, class_ids)
-            confidence = np.where(loses, self.confidence[at][here], confidence)
-        self.class_ids[at][here], self.confidence[at][here] = class_ids, confidence
-        self.distance[at][here] = np.fmin(nearest.distance, before)
-
-
-def _decide(
-    nearest: Nearest, ids: NDArray[np.uint8], band_px: float, reach_px: float
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Class ids and confidence (n,) of the pixels of an outline, unknown where nobody can say."""
-    regions, near, rival = nearest
-    with np.errstate(invalid="ignore"):
-        apart = rival - near
-        sure = apart / np.maximum(rival + near, np.float32(1e-6))
-    sure[np.isinf(rival)] = 1
-    if reach_px > 0 and math.isfinite(reach_px):
-        sure *= np.exp2(near * np.float32(-2 / reach_px))
-    class_ids = ids[regions]
-    unknown = ~((regions >= 0) & (near <= reach_px) & (apart > 0) & (apart >= band_px))
-    class_ids[unknown] = UNKNOWN
-    sure[class_ids == UNKNOWN] = 0
-    return class_ids, sure
-
-
 def _places(joints: Mapping[str, tuple[float, float]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     table = np.array(list(joints.values())).reshape(-1, 2)
     return table[:, 0], table[:, 1]
@@ -300,14 +301,25 @@ def _bones(names: Sequence[str], profile: Profile) -> list[tuple[int, int]] | No
     return [(names.index(each.first), names.index(each.second)) for each in links] or None
 
 
-def _told(seeds: Sequence[PartSeeds], parts: Parts, outline: Outline) -> dict[str, Any]:
+def _told(
+    seeds: Sequence[PartSeeds],
+    parts: Parts,
+    outline: Outline,
+    doubts: Sequence[Doubt],
+    left_out: Collection[str],
+    stable: Stability,
+) -> dict[str, Any]:
     """What a story says of an animal's joints."""
-    if parts.dropped:
-        _log.info("%d joints lie too far outside the outline and are dropped", parts.dropped)
+    for each in doubts:
+        _log.info("the joint %s is doubted: %s", each.joint, each.why)
+    outside = sum(each.why == "outside" and each.joint in left_out for each in doubts)
     return {
         "used": sum(int(each.is_joint.sum()) for each in seeds) - parts.dropped,
         "snapped": parts.snapped,
-        "dropped": parts.dropped,
+        "dropped": parts.dropped + outside,
+        "doubted": [{"joint": each.joint, "why": each.why, "x": each.col, "y": each.row} for each in doubts],
+        "left_out": sorted(left_out),
+        "deciding": {name: round(share, 3) for name, share in stable.shares.items() if share >= DECIDING},
         "points": sum(int((~each.is_joint).sum()) for each in seeds) - parts.left_out,
         "points_outside": parts.left_out,
         "derived": sorted({name for each in seeds for name in each.derived}),

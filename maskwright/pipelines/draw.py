@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from maskwright.anatomy.doubts import Doubter
+from maskwright.anatomy.seeds import visible_joints
 from maskwright.arrays.encode import decode
 from maskwright.errors import EmptyResultError, InputError, MaskwrightError, UnknownNameError
 from maskwright.io.classes import Classes
@@ -29,6 +32,8 @@ from maskwright.types import Instances, Keypoints, Mask, Sample
 Format = Literal["png", "pdf"]
 SHEET_COLUMNS, SHEET_ROWS, SHEET_CELL_PX = 6, 11, 400
 DPI = 300
+SAME_PLACE = 0.1
+"""A story's joint is that of a file when both lie within so many pixels: methods round places."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +131,27 @@ def _drawing(sample: Sample, style: _Style) -> Drawing:
         classes = classes if mask is not None else profile.classes
     drawing = Drawing(
         image, mask, classes, animals, joint_colors(profile, classes, animals), outlines,
-        0.5 if profile is None else profile.visible, style.named_joints,
+        0.5 if profile is None else profile.visible, style.named_joints, _doubted(mask, profile, animals),
     )  # fmt: skip
     return drawing.close_up() if style.close_up else drawing
+
+
+def _doubted(mask: Mask | None, profile: Profile | None, animals: Sequence[Keypoints]) -> dict[tuple[int, str], str]:
+    """The joints that the mask's story doubts, by number of the animal and name; without a mask those we doubt."""
+    doubts: list[tuple[str, str, float, float]] = []
+    if mask is not None:
+        told = [each for step in mask.history for each in step.inputs.get("joints", ()) if "doubted" in each]
+        doubts = [(each["joint"], each["why"], each["y"], each["x"]) for some in told for each in some["doubted"]]
+    elif profile is not None:
+        doubter = Doubter(profile)
+        doubts = [one for each in animals for one in doubter.doubts(visible_joints(each, profile, profile.visible))]
+    found = {}
+    for joint, why, row, col in doubts:
+        for number, animal in enumerate(animals):
+            k = animal.names.index(joint) if joint in animal.names else -1
+            if k >= 0 and math.dist((row, col), (animal.rows[k], animal.cols[k])) < SAME_PLACE:
+                found[number, joint] = why
+    return found
 
 
 def _profile(name: str | None, mask: Mask | None, animals: Sequence[Keypoints]) -> Profile | None:

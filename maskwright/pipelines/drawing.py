@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Panel = Literal["picture", "parts", "confidence"]
 BACKGROUND = "background"
-INK, PAPER, PLAIN = (27, 31, 36), (255, 255, 255), (238, 238, 238)
+INK, PAPER, PLAIN, DOUBT = (27, 31, 36), (255, 255, 255), (238, 238, 238), (204, 17, 17)
 RAMP = ((0, 34, 78), (87, 93, 109), (165, 156, 116), (254, 232, 56))
 """Confidence 0 to 1, dark blue to yellow: lighter with every step, for any kind of colour vision and in print."""
 _FINE = 3  # lines are drawn so many times larger and shrunk, which makes their edges smooth
@@ -35,7 +35,8 @@ class Drawing:
     """What is drawn: a picture, its mask, its animals' joints, and colours by region and by joint.
 
     `joint_colors` are "#rrggbb" by the names in `animals`; joints without one are grey. A joint with a score below
-    `visible` is hollow. `outlines` are bool regions (height, width) whose borders are drawn in white.
+    `visible` is hollow. `outlines` are bool regions (height, width) whose borders are drawn in white. `doubted` joints,
+    by the number of their animal and their name, are crossed out, and lines go past them.
     """
 
     image: Image
@@ -46,6 +47,7 @@ class Drawing:
     outlines: tuple[NDArray[np.bool_], ...] = ()
     visible: float = 0.5
     named_joints: bool = False
+    doubted: Mapping[tuple[int, str], str] = field(default_factory=dict)
 
     def close_up(self, margin: float = 0.15) -> Drawing:
         """The part of the picture around its animals, in the picture's own proportions; all of it where none is."""
@@ -206,8 +208,8 @@ def _with_joints(picture: Picture, drawing: Drawing) -> Picture:
     pen = PIL.ImageDraw.Draw(layer)
     scale = picture.width * _FINE / drawing.image.grid.width
     thick = unit(picture.width) * _FINE
-    for animal in drawing.animals:
-        _draw_animal(pen, animal, drawing, scale, thick)
+    for number in range(len(drawing.animals)):
+        _draw_animal(pen, number, drawing, scale, thick)
     layer = layer.resize(picture.size, PIL.Image.Resampling.BOX)
     drawn = PIL.Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
     if drawing.named_joints:
@@ -215,12 +217,14 @@ def _with_joints(picture: Picture, drawing: Drawing) -> Picture:
     return drawn
 
 
-def _draw_animal(pen: Any, animal: Keypoints, drawing: Drawing, scale: float, thick: float) -> None:
+def _draw_animal(pen: Any, number: int, drawing: Drawing, scale: float, thick: float) -> None:
+    animal = drawing.animals[number]
     known = np.isfinite(animal.rows) & np.isfinite(animal.cols) & (animal.scores > 0)
+    trusted = known & [(number, name) not in drawing.doubted for name in animal.names]
     rows, cols = np.where(known, animal.rows, np.nan), np.where(known, animal.cols, np.nan)
     places = [((col + 0.5) * scale, (row + 0.5) * scale) for row, col in zip(rows, cols, strict=True)]
     colors = [rgb(drawing.joint_colors[name]) if name in drawing.joint_colors else PLAIN for name in animal.names]
-    bones = bones_of(animal.names, rows, cols)
+    bones = bones_of(animal.names, np.where(trusted, rows, np.nan), cols)
     for width, is_casing in ((2.6 * thick, True), (1.5 * thick, False)):
         for first, second in bones:
             color = INK if is_casing else colors[second]
@@ -228,6 +232,17 @@ def _draw_animal(pen: Any, animal: Keypoints, drawing: Drawing, scale: float, th
     for k in np.flatnonzero(known):
         is_seen = bool(animal.scores[k] >= drawing.visible)
         draw_joint(pen, places[k], 3.0 * thick, colors[k], side_of(animal.names[k]), hollow=not is_seen)
+    for k in np.flatnonzero(known & ~trusted):
+        draw_cross(pen, places[k], 6.0 * thick)
+
+
+def draw_cross(pen: Any, place: tuple[float, float], radius: float) -> None:
+    """A red cross with a white rim over a joint that is doubted."""
+    x, y = place
+    for width, color in ((0.62, PAPER), (0.34, DOUBT)):
+        for up in (-1, 1):
+            ends = [(x - radius, y - up * radius), (x + radius, y + up * radius)]
+            pen.line(ends, fill=(*color, 255), width=max(1, round(width * radius)))
 
 
 def draw_joint(
@@ -255,10 +270,11 @@ def _write_names(picture: Picture, drawing: Drawing) -> None:
     line = unit(picture.width)
     font = PIL.ImageFont.load_default(max(9, round(6 * line)))
     scale = picture.width / drawing.image.grid.width
-    for animal in drawing.animals:
+    for number, animal in enumerate(drawing.animals):
         for name, row, col in zip(animal.names, animal.rows, animal.cols, strict=True):
             if np.isfinite(row) and np.isfinite(col):
-                text, x, y = name.replace("_", " "), (col + 0.5) * scale, (row + 0.5) * scale
+                why = f" ({drawing.doubted[number, name]}?)" if (number, name) in drawing.doubted else ""
+                text, x, y = name.replace("_", " ") + why, (col + 0.5) * scale, (row + 0.5) * scale
                 fits = x + 6 * line + pen.textlength(text, font) <= picture.width
                 at, anchor = (x + 4 * line, "lm") if fits else (x - 4 * line, "rm")
                 pen.text((at, y), text, INK, font, anchor, stroke_width=round(line), stroke_fill=PAPER)

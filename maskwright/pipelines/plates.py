@@ -11,10 +11,12 @@ import numpy as np
 from maskwright.io.classes import Classes, rgb
 from maskwright.pipelines.drawing import (
     BACKGROUND,
+    DOUBT,
     INK,
     PAPER,
     PLAIN,
     Drawing,
+    draw_cross,
     draw_joint,
     ramp_colours,
     shown_classes,
@@ -30,13 +32,15 @@ _FINE = 3
 
 @dataclass(frozen=True)
 class Legend:
-    """What a legend explains: names of colours, sides of joints, and whether the unknown, unsure joints, confidence."""
+    """What a legend explains: names of colours, sides of joints, and whether the unknown, unsure joints, confidence,
+    doubted joints."""
 
     colors: tuple[tuple[str, str], ...] = ()
     unknown: bool = False
     sides: tuple[str, ...] = ()
     unsure: bool = False
     confidence: bool = False
+    doubted: bool = False
 
     @classmethod
     def of(cls, drawings: Sequence[Drawing], classes: Classes, panels: Sequence[str]) -> Legend:
@@ -57,6 +61,7 @@ class Legend:
             tuple(side for side in ("left", "right", "") if side in known),
             unsure,
             "confidence" in panels and any(each.confidence is not None for each in masks),
+            "parts" in panels and any(each.doubted for each in drawings),
         )
 
 
@@ -132,6 +137,8 @@ def _entries(legend: Legend) -> Iterator[tuple[str, str, tuple[int, int, int]]]:
         yield f"joint {side}", titles[side], PLAIN
     if legend.unsure:
         yield "unsure", "joint not seen", SOFT
+    if legend.doubted:
+        yield "cross", "doubted joint", DOUBT
     if legend.confidence:
         yield "ramp", "confidence 0 to 1", INK
 
@@ -157,6 +164,9 @@ def _mark(pen: Any, kind: str, color: tuple[int, int, int], left: float, middle:
                     PAPER,
                     round(size / 9),
                 )
+        return 1.5 * size
+    if kind == "cross":
+        draw_cross(pen, (left + size / 2, middle), 0.45 * size)
         return 1.5 * size
     side = kind.removeprefix("joint ") if kind.startswith("joint") else ""
     draw_joint(pen, (left + size / 2, middle), 0.5 * size, color, side, hollow=kind == "unsure")

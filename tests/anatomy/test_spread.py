@@ -11,7 +11,8 @@ from maskwright.anatomy.spread import spread_parts
 
 def _seeds(places: list[tuple[int, int]], regions: list[int]) -> PartSeeds:
     rows, cols = np.array(places, float).T
-    return PartSeeds(rows, cols, np.array(regions, np.int16), np.ones(len(places), bool))
+    owners = np.arange(len(places), dtype=np.int16).repeat(2).reshape(-1, 2)
+    return PartSeeds(rows, cols, np.array(regions, np.int16), np.ones(len(places), bool), owners)
 
 
 def test_a_region_ends_at_its_reach_and_the_next_one_goes_on() -> None:

@@ -148,3 +148,34 @@ def test_names_of_other_vocabularies_mean_our_joints() -> None:
         assert profile.joint_of(name) == joint
     with pytest.raises(InputError, match="'L_Hip' and 'rear_left_1' both mean the joint 'back_left_thigh'"):
         profile.animals_of(_animal("L_Hip", "rear_left_1"))
+
+
+def test_the_profile_in_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "keypoints.md").read_text(encoding="utf-8")
+    text = page.split("```yaml\n", 1)[1].split("```", 1)[0]
+    profile = read_profile(_profile(tmp_path, text))
+    assert profile.lengths["beak", "left_tip"] == 1.2
+    assert (profile.odds.margin, profile.joint_of("Bill")) == (2.57, "beak")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("lengths: {beak: {left_tip: -1}}", "from 'beak' to 'left_tip' it is -1; expected a length above 0"),
+        ("lengths: {beak: 4}", "lengths from 'beak' are 4; expected joint: length"),
+        ("lengths: {beek: {beak: 1}}", "no joint is called 'beek'"),
+        ("odds: {sure: 2}", "odds have 'sure': 2; expected even, and margin, firm, far from 0"),
+        ("odds: {margin: -2}", "odds have 'margin': -2"),
+    ],
+)
+def test_lengths_and_odds_that_cannot_be(tmp_path: Path, lines: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read_profile(_profile(tmp_path, f"{GOOD}\n{lines}\n"))
+
+
+def test_lengths_of_joints_that_a_child_drops_are_dropped(tmp_path: Path) -> None:
+    parent = _profile(tmp_path, f"{GOOD}\nlengths: {{beak: {{left_tip: 1.5}}}}\n")
+    assert read_profile(parent).lengths == {("beak", "left_tip"): 1.5}
+    text = "extends: bird.yaml\njoints: {beak: trunk}\nlinks: {}\nmirror: []\npaths: []\nignore: []\nvocabularies: {}\n"
+    child = _profile(tmp_path, text, "child.yaml")
+    assert read_profile(child).lengths == {}

@@ -155,3 +155,41 @@ def test_nothing_known_and_wrong_words_are_refused(data: Path) -> None:
         draw(data / "pics", masks=data / "masks", out=data / "out", panels=["confidense"])
     with pytest.raises(InputError, match="would replace"):
         draw(data / "pics", masks=data / "masks", out=data / "pics")
+
+
+def test_doubted_joints_are_crossed_out_and_lines_go_past_them() -> None:
+    places = np.array([[10.0, 10], [10, 60], [10, 110]])
+    neck = Keypoints(("neck_base", "back_middle", "tail_base"), places[:, 0] + [0, 40, 0], places[:, 1], np.ones(3))
+    plain, crossed = (
+        np.asarray(draw_panel(_drawing(animals=(neck,), doubted=each), "parts", 480)).astype(int)
+        for each in ({}, {(0, "back_middle"): "far"})
+    )
+    red = (crossed[..., 0] > 180) & (crossed[..., 1:] < 90).all(axis=-1)
+    assert red[194:213, 232:253].sum() > 20 and red.sum() == red[190:216, 228:256].sum()
+    assert (np.abs(plain - crossed)[40:46, 200:300] > 60).any(), "the line goes straight from neck to tail"
+    assert Legend.of([_drawing(animals=(neck,), doubted={(0, "back_middle"): "far"})], CLASSES, ["parts"]).doubted
+
+
+def test_draw_takes_doubts_from_the_story_or_finds_them(tmp_path: Path) -> None:
+    from maskwright.io.images import read_image
+    from maskwright.pipelines.commands import label
+    from maskwright.toys import animals
+
+    scene = animals.make(1, random_state=9, size=(120, 168))[0]
+    animal, outline = scene.hints["keypoints"], scene.hints["outline"]
+    assert isinstance(animal, Keypoints) and isinstance(outline, Mask)
+    rows, cols = animal.rows.copy(), animal.cols.copy()
+    nose, tail = animal.names.index("nose"), animal.names.index("tail_base")
+    rows[nose], cols[nose] = rows[tail], cols[tail]
+    write_keypoints(tmp_path / "joints.json", {"one": [Keypoints(animal.names, rows, cols, animal.scores)]})
+    (tmp_path / "pics").mkdir()
+    PIL.Image.fromarray(np.asarray(scene.image.pixels)).save(tmp_path / "pics" / "one.png")
+    (tmp_path / "outlines").mkdir()
+    PIL.Image.fromarray(outline.class_ids * 255).save(tmp_path / "outlines" / "one.png")
+    hints = [tmp_path / "joints.json", tmp_path / "outlines"]
+    assert label("keypoint_parts", tmp_path / "pics", hints=hints, out=tmp_path / "parts").done == 1
+    for number, masks in enumerate((None, tmp_path / "parts")):
+        outcome = draw(tmp_path / "pics", hints=hints[0], masks=masks, out=tmp_path / f"drawn{number}")
+        assert (outcome.done, outcome.failed) == (1, ())
+        pixels = np.asarray(read_image(tmp_path / f"drawn{number}" / "one.png").pixels).astype(int)
+        assert ((pixels[..., 0] == 204) & (pixels[..., 1] == 17) & (pixels[..., 2] == 17)).sum() > 100
