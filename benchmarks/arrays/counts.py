@@ -63,6 +63,13 @@ def by_sklearn(pairs: Any) -> NDArray[np.int64]:
     return total
 
 
+def make_big() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """One large mask of noise, which no run of equal pixels makes quick, and one like it."""
+    random = np.random.default_rng(1)
+    truth = random.integers(0, CLASSES, (6000, 8000)).astype(np.uint8)
+    return truth[::-1].copy(), truth
+
+
 def differs(ours: Any, theirs: Any) -> str:
     return "" if np.array_equal(ours, theirs) else "differs"
 
@@ -80,5 +87,17 @@ CASES = [
         3.0,
         ("sklearn",),
         differs,
+    ),
+    Case(
+        "confusion, 2 threads",
+        "6000x8000, 21 classes, noise",
+        make_big,
+        lambda pair: confusion(*pair, CLASSES, threads=2),
+        "ours on 1 thread",
+        lambda pair: confusion(*pair, CLASSES),
+        1.6,
+        (),
+        differs,
+        threads=2,
     ),
 ]

@@ -10,9 +10,9 @@ from benchmarks.case import Case
 from maskwright.arrays.wasserstein import directions, sliced_wasserstein
 
 
-def make(more: int = 0) -> dict[str, Any]:
+def make(more: int = 0, count: int = 1000) -> dict[str, Any]:
     random = np.random.default_rng(12)
-    x, y = random.standard_normal((1000, 64)), random.standard_normal((1000 + more, 64)) + 0.1
+    x, y = random.standard_normal((count, 64)), random.standard_normal((count + more, 64)) + 0.1
     return {"x": x, "y": y, "views": directions(64, 512)}
 
 
@@ -49,8 +49,8 @@ CASES = [
     ),
     Case(
         "sliced Wasserstein, 2 threads",
-        "1000 + 1000 x 64, 512 slices",
-        make,
+        "4000 + 4000 x 64, 512 slices",
+        lambda: make(count=4000),
         ours_on_two,
         "ours on 1 thread",
         ours,

@@ -1,4 +1,4 @@
-"""From class scores to the class that is most likely."""
+"""From class scores to the class that is most likely, at the speed of memory: more threads would wait for it too."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 Vertices are pixel *corners*, (row, col) with the top left corner of the top left pixel at (0, 0): the pixel (r, c)
 covers r..r+1 and c..c+1. A traced region is a list of polygons, each an outer ring and its holes; pixels that touch
 only at a corner belong to different polygons. Rings are closed in thought: the first vertex is not repeated.
+One thread: rings are followed corner by corner.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Windows depend on the whole picture only. Whoever needs a piece of it takes the windows that meet the piece and stitches
 them in ascending order: then every pixel sees the same values in the same order, and comes out the same to the last
-bit whatever piece it is computed in.
+bit whatever piece it is computed in. One thread: windows are stitched in their order, and it takes little beside what
+makes the scores; the compiled part releases the GIL.
 """
 
 from __future__ import annotations
