@@ -1,10 +1,11 @@
-"""Surveys and class rasters on the way to a coarse mask: scores on a grid, stretched together, fused to classes."""
+"""Surveys and class rasters on the way to a coarse mask: chosen, merged, on a grid, stretched together, fused."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from maskwright.arrays.frames import (
 )
 from maskwright.arrays.fuse import fuse_scores, legacy_argmax, quantile_stretch
 from maskwright.arrays.windows import Window
-from maskwright.errors import InputError
+from maskwright.errors import InputError, UnknownNameError
 from maskwright.types import UNKNOWN, Grid, Mask, ScoreMap, Survey, named_classes
 
 DEGREES = "EPSG:4326"
@@ -112,6 +113,106 @@ def chosen(survey: Survey, class_names: tuple[str, ...], *, missing: str = "erro
     return replace(survey, scores=np.ascontiguousarray(picked.scores[:, 0].T), class_names=picked.class_names)
 
 
+def merge_rules(settings: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Class to the names that become it, out of texts `Name=Source+Source`; `*` in a source stands for any letters.
+
+    >>> merge_rules(["plants=Algae_*+Seagrass"])
+    {'plants': ('Algae_*', 'Seagrass')}
+    """
+    rules: dict[str, tuple[str, ...]] = {}
+    for text in settings:
+        name, equals, sources = (each.strip() for each in text.partition("="))
+        names = tuple(each.strip() for each in sources.split("+"))
+        if not (equals and name and all(names)):
+            raise InputError(f"merge has {text!r}; expected NAME=SOURCE+SOURCE, such as plants=kelp+grass; correct it")
+        if name in rules:
+            raise InputError(f"merge makes {name!r} twice; expected once; write all its sources behind one =")
+        rules[name] = names
+    return rules
+
+
+def merged_sources(rules: Mapping[str, Sequence[str]], known: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Class to those of the `known` names that become it; a source nobody knows, or one taken twice, is an error."""
+    sources: dict[str, tuple[str, ...]] = {}
+    taken: dict[str, str] = {}
+    for target, patterns in rules.items():
+        found = [name for each in patterns for name in _meant(each, known)]
+        for name in found:
+            if (before := taken.setdefault(name, target)) != target or found.count(name) > 1:
+                raise InputError(
+                    f"merge takes {name!r} twice, into {before!r} and {target!r}; expected once; leave one"
+                )
+        sources[target] = tuple(found)
+    for target in sources:
+        if target in known and taken.get(target) != target:
+            raise InputError(
+                f"merge makes {target!r}, and the survey has scores of that name; expected a new name, or {target!r} "
+                "among its own sources; rename it"
+            )
+    return sources
+
+
+def merged(
+    survey: Survey | ScoreMap, sources: Mapping[str, Sequence[str]], *, missing: str = "error"
+) -> Survey | ScoreMap:
+    """Classes made one: of the scores of its sources the highest, so 0 and 1 become present where any is present.
+
+    A source without scores is an error, or with missing="ignore" left out; a class that has none of its sources is not
+    there. nan counts only where all are nan.
+    """
+    names = survey.class_names
+    for source in (each for group in sources.values() for each in group):
+        if source not in names and missing != "ignore":
+            raise UnknownNameError("class of a survey", source, names, where="survey_scores.merge")
+    taken = {each for group in sources.values() for each in group}
+    channels = {name: [index] for index, name in enumerate(names) if name not in taken}
+    channels |= {name: [names.index(each) for each in group if each in names] for name, group in sources.items()}
+    channels = {name: each for name, each in channels.items() if each}
+    axis = 1 if isinstance(survey, Survey) else 0
+    bands = [np.fmax.reduce(survey.scores.take(each, axis), axis=axis) for each in channels.values()]
+    return replace(survey, scores=np.stack(bands, axis=axis), class_names=tuple(channels))
+
+
+def leave_out_rules(settings: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Class and threshold out of texts `Name>0.5`.
+
+    >>> leave_out_rules(["Useless>0.315"])
+    (('Useless', 0.315),)
+    """
+    rules = []
+    for text in settings:
+        name, _, limit = (each.strip() for each in text.rpartition(">"))
+        try:
+            value = float(limit)
+        except ValueError:
+            value = np.nan
+        if not name or not 0 <= value < 1:
+            raise InputError(f"leave_out has {text!r}; expected NAME>SCORE, from 0 to below 1: Useless>0.5; correct it")
+        rules.append((name, value))
+    return tuple(rules)
+
+
+def frames_to_leave_out(survey: Survey, rules: Sequence[tuple[str, float]]) -> NDArray[np.bool_]:
+    """Frames whose score of any class of `rules` is above its threshold: bool (frames,). nan is above nothing."""
+    for name, _ in rules:
+        if name not in survey.class_names:
+            raise UnknownNameError("class of a survey", name, survey.class_names, where="survey_scores.leave_out")
+    above = [survey.scores[:, survey.class_names.index(name)] > np.float32(limit) for name, limit in rules]
+    return np.any(above, axis=0) if above else np.zeros(len(survey), bool)
+
+
+def with_frames(survey: Survey, kept: NDArray[np.bool_]) -> Survey:
+    """The survey of some of its frames."""
+    attitudes = None if survey.attitudes is None else survey.attitudes[kept]
+    return replace(
+        survey,
+        latitude=survey.latitude[kept],
+        longitude=survey.longitude[kept],
+        scores=survey.scores[kept],
+        attitudes=attitudes,
+    )
+
+
 def crop(scores: ScoreMap, window: Window) -> ScoreMap:
     """The part of a map of scores inside a window."""
     return ScoreMap(scores.scores[:, *window.slices], scores.class_names, scores.grid.crop(window))
@@ -132,6 +233,14 @@ def to_mask(
         return Mask(ids[legacy_argmax(values, first_id=0)], class_names, scores.grid)
     class_ids, confidence = fuse_scores(values)
     return Mask(ids[class_ids], class_names, scores.grid, confidence)
+
+
+def _meant(source: str, known: Sequence[str]) -> list[str]:
+    """The known names that a source of a merge stands for."""
+    names = [source] if source in known else [each for each in known if "*" in source and fnmatchcase(each, source)]
+    if not names:
+        raise UnknownNameError("class of a survey", source, known, where="survey_scores.merge")
+    return names
 
 
 def _channel(name: str, names: Sequence[str], missing: str) -> int | None:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskwright.errors import EmptyResultError, FormatError, GridError, InputError
 from maskwright.io.classes import Classes
@@ -23,7 +24,7 @@ from maskwright.io.images import rasters_module
 from maskwright.io.names import natural_order, picture_name
 from maskwright.io.problems import Problems
 from maskwright.io.tables import Table, number, read_table
-from maskwright.types import ScoreMap, Survey
+from maskwright.types import Grid, ScoreMap, Survey
 
 SCORES, BINARY = "predictions_scores_gps.csv", "predictions_gps.csv"
 ORTHOPHOTO = Path("PROCESSED_DATA", "PHOTOGRAMMETRY", "odm_orthophoto", "odm_orthophoto.tif")
@@ -51,7 +52,8 @@ def read_surveys(path: str | Path, classes: Classes | None = None) -> tuple[Surv
     """Read a table of frames, or all sessions of a folder or list that have scores, in order of their names.
 
     Of a session the frames' scores are taken; where it has none, its class rasters; where it has neither, its 0 and 1.
-    With `classes` only their columns and rasters are read.
+    With `classes` other columns and rasters come along where they hold nothing but scores: a method may merge them, or
+    judge frames by them.
     """
     path = Path(path)
     if not path.is_dir() and "session_name" not in read_table(path).header():
@@ -69,7 +71,8 @@ def read_survey(path: str | Path, classes: Classes | None = None) -> Survey:
 
     Columns that begin with GPS, SubSec, Date or Time are no classes; of them GPSTrack, GPSPitch, GPSRoll and
     GPSAltitude say where the camera looked from. Frames without a place are left out; an empty score is nan. Scores
-    are from 0 to 1. All problems of a file are told at once, each with its line.
+    are from 0 to 1. All problems of a file are told at once, each with its line. With `classes` a column that is none
+    of theirs is read where all of it are scores, and else passed over.
     """
     table = read_table(path)
     table.columns([_FRAME, _LATITUDE, _LONGITUDE])
@@ -103,34 +106,42 @@ def read_class_rasters(folder: str | Path, session: str, classes: Classes | None
     """The rasters `<session>_<class>_raster.tif` of a folder as one map of scores, or None where there are none.
 
     They must lie on one grid. nodata becomes nan. In file names a class's `/` is written `_`; with `classes` it is
-    called as they call it.
+    called as they call it, and a raster that is none of theirs is read where it fits the others.
     """
     found = {
         path.name[len(session) + 1 : -len(_RASTER)]: path
         for path in sorted(Path(folder).glob("*" + _RASTER))
         if path.name.startswith(f"{session}_")
     }
-    if classes is not None:
-        wanted = {name.replace("/", "_"): name for name in classes.named.values()}
-        found = {wanted[name]: path for name, path in found.items() if name in wanted}
-    if not found:
+    wanted = {} if classes is None else {name.replace("/", "_"): name for name in classes.named.values()}
+    needed = {name: path for name, path in found.items() if classes is None or name in wanted} or found
+    if not needed:
         return None
-    images = [rasters_module(path).open_raster(path, as_colours=False) for path in found.values()]
-    for path, image in zip(found.values(), images, strict=True):
-        if image.grid != images[0].grid:
-            first = next(iter(found.values()))
-            raise GridError(
-                f"{path}: lies on another grid than {first.name}; expected one for all classes of a session; make the "
-                "rasters again"
-            )
-    bands = [
-        np.where(np.asarray(each.valid[:]), np.asarray(each.pixels[:])[..., 0], np.nan).astype(np.float32)
-        for each in images
-    ]
-    for path, band in zip(found.values(), bands, strict=True):
-        if not (np.isnan(band) | ((band >= 0) & (band <= 1))).all():
-            raise InputError(f"{path}: has values outside 0 to 1; expected scores; is it another kind of raster?")
-    return ScoreMap(np.stack(bands), tuple(found), images[0].grid)
+    first = next(iter(needed.values()))
+    grid = rasters_module(first).open_raster(first, as_colours=False).grid
+    bands: dict[str, NDArray[np.float32]] = {}
+    for name, path in found.items():
+        try:
+            bands[wanted.get(name, name)] = _read_band(path, grid, first)
+        except InputError as error:
+            if name in needed:
+                raise
+            _log.warning("%s; no class of yours, so it is passed over", error)
+    return ScoreMap(np.stack(list(bands.values())), tuple(bands), grid)
+
+
+def _read_band(path: Path, grid: Grid, first: Path) -> NDArray[np.float32]:
+    """The scores of one class, nan where there is no data."""
+    image = rasters_module(path).open_raster(path, as_colours=False)
+    if image.grid != grid:
+        raise GridError(
+            f"{path}: lies on another grid than {first.name}; expected one for all classes of a session; make the "
+            "rasters again"
+        )
+    band = np.where(np.asarray(image.valid[:]), np.asarray(image.pixels[:])[..., 0], np.nan).astype(np.float32)
+    if not (np.isnan(band) | ((band >= 0) & (band <= 1))).all():
+        raise InputError(f"{path}: has values outside 0 to 1; expected scores; is it another kind of raster?")
+    return band
 
 
 def find_sessions(path: str | Path) -> tuple[Path, ...]:
@@ -220,12 +231,17 @@ def _read_session(session: Path, classes: Classes | None) -> Survey | ScoreMap |
 
 
 def _class_columns(table: Table, classes: Classes | None) -> dict[str, int]:
-    """Class name to column; with `classes` only theirs. A column that holds no number at all is no class."""
+    """Class name to column; with `classes` theirs, and others that hold nothing but scores.
+
+    A column that holds no number at all is no class.
+    """
     columns: dict[str, int] = {}
     for index, name in enumerate(table.rows[0] if table.rows else ()):
         if name.casefold() == _FRAME or name.casefold().startswith(_NO_CLASS) or not name:
             continue
         if classes is not None and name not in classes.named.values():
+            if name not in columns and _are_scores(table, index):
+                columns[name] = index
             continue
         if classes is None and not any(_is_number(row[index]) for row in table.rows[1:] if index < len(row)):
             _log.warning("%s: the column %r holds no numbers and is left out", table.path, name)
@@ -237,6 +253,16 @@ def _class_columns(table: Table, classes: Classes | None) -> dict[str, int]:
         wanted = "a column of scores per class" if classes is None else ", ".join(classes.named.values())
         raise FormatError(f"{table.path}: the columns are {', '.join(table.rows[0])}; expected {wanted}; add them")
     return columns
+
+
+def _are_scores(table: Table, index: int) -> bool:
+    """Whether all cells of a column are numbers from 0 to 1, nan or empty, and one is a number."""
+    cells = {row[index] for row in table.rows[1:] if index < len(row)}
+    cells = {each for each in cells if each and each.casefold() != "nan"}
+    try:
+        return bool(cells) and all(0 <= number(each, "", "") <= 1 for each in cells)
+    except InputError:
+        return False
 
 
 def _attitude_columns(table: Table) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, inf
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 from maskwright import score_maps
 from maskwright.arrays.fuse import score_quantiles
 from maskwright.arrays.windows import Window
-from maskwright.errors import GridError, InputError
+from maskwright.errors import EmptyResultError, GridError, InputError
 from maskwright.io.regrid import Crossing, lay_on
 from maskwright.types import Grid, Hint, Image, Mask, ScoreMap, Step, Survey, named_classes
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class SurveyScores:
     beyond `reach_m` from every frame, nobody knows. `footprints` gives each tile of `tile_m` the
     probability that one of the frames taken in it shows the class there, by the share of each frame's footprint; tiles
     covered less than `least_cover` are unknown. Rasters of scores, one per class, keep their own grid.
+
+    `merge` makes one class of several before that: "plants=kelp+grass" takes the highest of their scores (of 0 and 1:
+    any), and "plants=Algae_*" all whose names begin so. `leave_out` are frames that show nothing: "Useless>0.315"
+    leaves out those whose score of Useless is above 0.315, by the survey's own names; the story counts them.
 
     Then each class is stretched between its `low_quantile` and `high_quantile`, pooled over the cells of all surveys
     given (`stretch` false leaves scores as they are); `floor` is the least span of scores that counts as full, so that
@@ -54,6 +61,8 @@ class SurveyScores:
     high_quantile: float = 0.99
     floor: float = 0.1
     missing_classes: Literal["error", "ignore"] = "error"
+    merge: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
     gps_error_m: float = 0.0
     tile_m: float = 1.5
     least_cover: float = 1.0
@@ -79,6 +88,9 @@ class SurveyScores:
             found = " and ".join(f"{name} is {getattr(self, name)}" for name in wrong)
             raise InputError(f"{found}; expected lengths above 0, shares from 0 to 1, angles below 180; change it")
 
+        score_maps.merge_rules(self.merge)
+        score_maps.leave_out_rules(self.leave_out)
+
     def __call__(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Mask:
         return self.label_window(image, hints, class_names, image.grid.window)
 
@@ -89,9 +101,74 @@ class SurveyScores:
             raise InputError("no survey among the hints of this picture; expected frames with scores, or class rasters")
         if not named_classes(class_names):
             raise InputError("no class has a name; expected those to look for; give classes.yaml")
-        masks = coarse_masks(self, surveys, tuple(class_names), image.grid)
+        usable = usable_surveys(self, surveys, tuple(class_names))
+        masks = coarse_masks(self, usable.surveys, tuple(class_names), image.grid)
         laid = lay_on(masks, image, window, class_names, gps_error_m=self.gps_error_m)
-        return laid.after(Step.of(self), laid.class_ids, laid.confidence)
+        step = replace(Step.of(self), inputs={"frames": usable.frames} if self.leave_out else {})
+        return laid.after(step, laid.class_ids, laid.confidence)
+
+
+class Usable(NamedTuple):
+    """Surveys without the frames that are left out and with merged classes; how many frames there were, and are not."""
+
+    surveys: tuple[Survey | ScoreMap, ...]
+    frames: dict[str, int]
+
+
+@lru_cache(maxsize=1)  # as below, and the records that come out stay the same ones
+def usable_surveys(
+    method: SurveyScores, surveys: tuple[Survey | ScoreMap, ...], class_names: tuple[str, ...]
+) -> Usable:
+    """What is left of surveys to look at once `leave_out` and `merge` are done."""
+    kept, frames = _without_left_out(method, surveys) if method.leave_out else (surveys, {})
+    if not method.merge:
+        return Usable(kept, frames)
+    rules = score_maps.merge_rules(method.merge)
+    known = tuple(dict.fromkeys(name for each in kept for name in each.class_names))
+    sources = score_maps.merged_sources(rules, known)
+    for target, names in sources.items():
+        _check_classes(target, names, class_names)
+    missing = method.missing_classes
+    return Usable(tuple(score_maps.merged(each, sources, missing=missing) for each in kept), frames)
+
+
+def _without_left_out(
+    method: SurveyScores, surveys: Sequence[Survey | ScoreMap]
+) -> tuple[tuple[Survey | ScoreMap, ...], dict[str, int]]:
+    rules = score_maps.leave_out_rules(method.leave_out)
+    kept, count, left_out = [], 0, 0
+    for survey in surveys:
+        if isinstance(survey, ScoreMap):
+            raise InputError(
+                "leave_out speaks of frames, but a class raster has none; expected a table of frames with scores; "
+                "take the session's, or clear leave_out"
+            )
+        out = score_maps.frames_to_leave_out(survey, rules)
+        count, left_out = count + len(out), left_out + int(out.sum())
+        if not out.all():
+            kept.append(score_maps.with_frames(survey, ~out))
+    if not kept:
+        raise EmptyResultError(
+            f"leave_out ({', '.join(method.leave_out)}) leaves out all {count} frames of the survey; expected some to "
+            "be left; set higher thresholds, or look at the scores of that class"
+        )
+    _log.info("%d of %d frames of the survey are left out (%s)", left_out, count, ", ".join(method.leave_out))
+    return tuple(kept), {"count": count, "left_out": left_out}
+
+
+def _check_classes(target: str, sources: Sequence[str], class_names: tuple[str, ...]) -> None:
+    """A merged class has to be one of the classes, and what it is made of cannot be one too."""
+    named = list(named_classes(class_names).values())
+    if target not in named:
+        raise InputError(
+            f"merge makes {target!r}, which is no class here ({', '.join(named)}); expected it among them; add it to "
+            "classes.yaml"
+        )
+    if both := [each for each in sources if each in named and each != target]:
+        raise InputError(
+            f"{both[0]!r} becomes {target!r} by merge and is a class of its own too; expected one of them; leave it "
+            "out of classes.yaml or of merge"
+        )
 
 
 @lru_cache(maxsize=1)  # the pieces of a big picture ask for the same; records are compared by identity

@@ -103,7 +103,9 @@ def _step_text(step: Mapping[str, Any]) -> str:
 def _input_texts(step: Mapping[str, Any]) -> Iterator[str]:
     for role, value in (step.get("inputs") or {}).items():
         for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, Mapping):
+            if isinstance(each, Mapping) and not {"path", "sha256"} & set(each):
+                yield f"{role} {' '.join(f'{key}={count}' for key, count in each.items())}"
+            elif isinstance(each, Mapping):
                 yield f"{role} {each.get('path', '')}  {_short(each.get('sha256'))}".replace("  ", " ", 0)
 
 

@@ -174,4 +174,17 @@ def facts_of(story: Mapping[str, Any]) -> tuple[str, ...]:
     models = [each["inputs"]["model"] for each in steps if "model" in each["inputs"]]
     if models:
         return (*picture, f"model {models[-1]['path']} (sha256 {models[-1]['sha256'][:12]})")
-    return (*picture, f"made by {', '.join(each['name'] for each in steps)}") if steps else picture
+    left_out = tuple(each for step in steps if (each := left_out_text(step["inputs"])))
+    return (*picture, f"made by {', '.join(each['name'] for each in steps)}", *left_out) if steps else picture
+
+
+def left_out_text(inputs: Mapping[str, Any]) -> str:
+    """How many frames of a survey a step left out, in words; nothing where it was not asked to.
+
+    >>> left_out_text({"frames": {"count": 40, "left_out": 7}})
+    '7 of 40 frames of the survey were left out'
+    """
+    frames = inputs.get("frames")
+    if not (isinstance(frames, Mapping) and {"count", "left_out"} <= set(frames)):
+        return ""
+    return f"{frames['left_out']:,} of {frames['count']:,} frames of the survey were left out"

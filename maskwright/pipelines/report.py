@@ -16,6 +16,7 @@ from maskwright.io.classes import Classes
 from maskwright.io.masks import read_story, story_path
 from maskwright.io.outputs import write_atomically
 from maskwright.pipelines.ledger import EVENTS, find_ledger
+from maskwright.pipelines.map_report import left_out_text
 from maskwright.pipelines.mask_files import MaskFile, find_masks
 from maskwright.pipelines.page import report_page
 from maskwright.pipelines.thumbnails import confidence_thumbnail, mask_thumbnail, picture_thumbnail, thinned
@@ -50,7 +51,7 @@ def gather_report(run: Path) -> dict[str, Any]:
     classes, statistics = _statistics(masks)
     return {
         "title": f"{recipe.get('name') or run.name}: {len(masks):,} masks",
-        "subtitle": _subtitle(run, rounds, masks, classes),
+        "subtitle": "; ".join([_subtitle(run, rounds, masks, classes), *_left_out(rounds[0])]),
         "headlines": _headlines(metrics),
         "scored": _scored(metrics),
         "classes": _classes(classes, metrics),
@@ -114,6 +115,13 @@ def _subtitle(run: Path, rounds: Sequence[Path], masks: Mapping[str, MaskFile], 
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     last = rounds[-1].parent.name.replace("-", " ")
     return f"{last} of {run.name}; {len(masks):,} pictures; classes: {listed or 'none'}"
+
+
+def _left_out(first: Path) -> list[str]:
+    """How many frames of surveys the labels of the first round left out, each count once."""
+    stories = [story_path(path) for path in find_masks(first).values()] if any(first.iterdir()) else []
+    steps = [step for each in stories if each.is_file() for step in read_story(each).steps]
+    return sorted({text for step in steps if (text := left_out_text(step.inputs))})
 
 
 def _headlines(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -42,8 +42,16 @@ def test_a_table_of_frames(tmp_path: Path) -> None:
     np.testing.assert_allclose(survey.latitude, [-21.1, -21.1001])
     np.testing.assert_allclose(survey.longitude, [55.2, 55.2002])
     np.testing.assert_allclose(survey.scores, [[0.9, 0.1], [np.nan, 0.7]])
-    only = read_survey(tmp_path / "frames.csv", Classes(("", "Acropore_branched", "Fish")))
-    assert only.class_names == ("Acropore_branched",)
+
+
+def test_columns_of_no_class_come_along_where_they_are_scores(tmp_path: Path) -> None:
+    header = "FileName,Sand,depth,note,some,none,bad,GPSLatitude,GPSLongitude"
+    rows = ["a,0.5,7,x,1,,0.5,-21,55", 'b,0.6,8,y,"0,5",nan,x,-21,55.1']
+    survey = read_survey(table(tmp_path / "frames.csv", *rows, header=header), Classes(("", "Sand", "Fish")))
+    assert survey.class_names == ("Sand", "some") and survey.scores[:, 1].tolist() == [1.0, 0.5]
+    path = table(tmp_path / "wrong.csv", "a,7,1,-21,55", header="FileName,Sand,some,GPSLatitude,GPSLongitude")
+    with pytest.raises(InputError, match="the score of 'Sand' is 7; expected 0 to 1"):
+        read_survey(path, Classes(("", "Sand")))
 
 
 def test_where_the_camera_looked_from(tmp_path: Path) -> None:
@@ -78,13 +86,16 @@ def test_columns_that_are_no_scores(tmp_path: Path, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING):
         assert read_survey(path).class_names == ("Sand",)
     assert "'place' holds no numbers" in caplog.text
+    only_words = table(tmp_path / "c.csv", "a,reef,-21,55", header="FileName,place,GPSLatitude,GPSLongitude")
     with pytest.raises(FormatError, match="expected Coral"):
-        read_survey(path, Classes(("", "Coral")))
+        read_survey(only_words, Classes(("", "Coral")))
     with pytest.raises(FormatError, match="no 'gpslongitude'"):
         read_survey(table(tmp_path / "b.csv", "a,0.5,-21", header="FileName,Sand,GPSLatitude"))
 
 
-def test_rasters_of_classes_are_one_map_and_a_missing_one_shifts_nothing(tmp_path: Path) -> None:
+def test_rasters_of_classes_are_one_map_and_a_missing_one_shifts_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     session = tmp_path / SESSION
     for value, name in enumerate(("Acropore_branched", "Sand", "Atra_Leucospilota")):
         raster(session, name, value / 4)
@@ -97,10 +108,16 @@ def test_rasters_of_classes_are_one_map_and_a_missing_one_shifts_nothing(tmp_pat
     )
     wanted = Classes(("", "Sand", "Fish", "Atra/Leucospilota"))
     few = read_class_rasters(session / "PROCESSED_DATA" / "IA", SESSION, wanted)
-    assert few is not None and set(few.class_names) == {"Sand", "Atra/Leucospilota"}
+    assert few is not None and few.class_names == ("Acropore_branched", "Atra/Leucospilota", "Sand")
     raster(session, "Fish", 0.5, Grid(3, 9, GRID.transform, GRID.crs))
     with pytest.raises(GridError, match=r"lies on another grid than .*Acropore_branched_raster"):
         read_class_rasters(session / "PROCESSED_DATA" / "IA", SESSION)
+    with pytest.raises(GridError, match=r"Fish_raster\.tif: lies on another grid"):
+        read_class_rasters(session / "PROCESSED_DATA" / "IA", SESSION, wanted)
+    others = Classes(("", "Sand"))
+    with caplog.at_level(logging.WARNING):
+        few = read_class_rasters(session / "PROCESSED_DATA" / "IA", SESSION, others)
+    assert few is not None and "Fish" not in few.class_names and "no class of yours" in caplog.text
     raster(session, "Fish", 7.0)
     with pytest.raises(InputError, match="has values outside 0 to 1"):
         read_class_rasters(session / "PROCESSED_DATA" / "IA", SESSION)

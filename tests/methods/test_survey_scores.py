@@ -15,10 +15,10 @@ from benchmarks.coarse import ZONES, measure_way, read_truth
 from maskwright.arrays.footprints import footprints
 from maskwright.arrays.frames import METRES_PER_DEGREE
 from maskwright.contracts import check_labeler
-from maskwright.errors import GridError, InputError
+from maskwright.errors import EmptyResultError, GridError, InputError, UnknownNameError
 from maskwright.methods.survey_scores import SurveyScores
 from maskwright.metrics.overlap import Overlap
-from maskwright.score_maps import from_footprints
+from maskwright.score_maps import from_footprints, merged, with_frames
 from maskwright.tiled import label_tiled
 from maskwright.toys import reef as toy
 from maskwright.types import UNKNOWN, Grid, Hint, Image, Mask, ScoreMap, Survey
@@ -209,6 +209,117 @@ def nine_frames() -> Survey:
     latitude, longitude = (each.ravel() for each in np.meshgrid(ticks, ticks, indexing="ij"))
     east = np.tile([0.1, 0.4, 0.9], 3)
     return Survey(latitude, longitude, np.stack([1 - east, east], 1).astype(np.float32), CLASS_NAMES)
+
+
+ALGAE = ("Algae_assembly", "Algae_drawn_up", "Algae_limestone", "Algae_sodding")
+EQUATOR = Image(np.zeros((20, 60, 1), np.uint8), Grid(20, 60, (2e-6, 0.0, -1e-6, 0.0, -6e-6, 1.05e-4), "EPSG:4326"))
+
+
+def algae_survey(names: tuple[str, ...] = (*ALGAE, "Sand", "Useless")) -> Survey:
+    """Nine frames: an alga of another kind in each column of frames, sand in the last; the middle frame is useless and wrong."""
+    frames = nine_frames()
+    scores = np.zeros((9, len(names)), np.float32)
+    for col, name in enumerate((names[0], names[3], "Sand")):
+        scores[col::3, names.index(name)] = 0.9
+    scores[4] = np.eye(len(names))[names.index("Sand")]
+    scores[:, names.index("Useless")] = [0.1, 0.2, np.nan, 0.315, 0.9, 0.1, 0.0, 0.0, 0.2]
+    return replace(frames, scores=scores, class_names=names)
+
+
+@pytest.mark.parametrize("rule", ["Algae=" + "+".join(ALGAE), "Algae = Algae_*"])
+def test_classes_are_merged_by_their_highest_score(rule: str) -> None:
+    method = SurveyScores(merge=(rule,), stretch=False, cells_per_step=1)
+    survey = algae_survey()
+    mask = method(EQUATOR, [survey], ("", "Algae", "Sand"))
+    by_hand = replace(
+        survey,
+        scores=np.stack([survey.scores[:, :4].max(axis=1), survey.scores[:, 4]], 1),
+        class_names=("Algae", "Sand"),
+    )
+    alone = replace(method, merge=())(EQUATOR, [by_hand], ("", "Algae", "Sand"))
+    np.testing.assert_array_equal(mask.class_ids, alone.class_ids)
+    np.testing.assert_array_equal(mask.confidence, alone.confidence)
+    assert set(np.unique(mask.class_ids)) >= {1, 2}
+
+
+def test_merging_of_0_and_1_is_any_nan_is_passed_over_and_rasters_merge_too() -> None:
+    nan = np.nan
+    bands = [[0, 0, 1, nan, nan, 0]] * 2, [[0, 1, 1, 0, nan, nan]] * 2, [[0.5] * 6] * 2
+    scores = scores_of(*bands, names=("kelp", "grass", "sand"))
+    made = merged(scores, {"plants": ("kelp", "grass")})
+    assert isinstance(made, ScoreMap) and made.class_names == ("sand", "plants")
+    np.testing.assert_array_equal(made.scores[1, 0], [0, 1, 1, 0, nan, 0])
+    mask = SurveyScores(merge=("plants=kelp+grass",), stretch=False)(IMAGE, [scores], ("", "plants", "sand"))
+    assert cells_of(mask)[0] == [2, 1, 1, 2, 2, 2]
+    beside = Grid(2, 6, (1.0, 0.0, 322060.0, 0.0, -1.0, 7657800.0), "EPSG:32740")
+    other = replace(scores_of(bands[2], names=("sand",)), grid=beside)
+    lenient = SurveyScores(merge=("plants=kelp+grass",), stretch=False, missing_classes="ignore")
+    assert cells_of(lenient(IMAGE, [scores, other], ("", "plants", "sand")))[0][1:3] == [1, 1]
+    with pytest.raises(UnknownNameError, match="no class of a survey is called 'kelp'"):
+        replace(lenient, missing_classes="error")(IMAGE, [scores, other], ("", "plants", "sand"))
+
+
+@pytest.mark.parametrize(
+    ("rules", "error", "message"),
+    [
+        (("Algae=Algae_asembly+Sand",), UnknownNameError, "'Algae_asembly'; did you mean 'Algae_assembly'"),
+        (("Algae=Fucus_*",), UnknownNameError, r"called 'Fucus_\*'"),
+        (("Algae=Algae_*", "Sand=Sand+Algae_sodding"), InputError, "'Algae_sodding' twice, into 'Algae' and 'Sand'"),
+        (("Algae=Algae_*+Algae_sodding",), InputError, "takes 'Algae_sodding' twice"),
+        (("Sand=Algae_*",), InputError, "merge makes 'Sand', and the survey has scores of that name"),
+        (("Kelp=Algae_*",), InputError, r"merge makes 'Kelp', which is no class here \(Algae, Sand\)"),
+        (("Algae=Algae_*+Sand",), InputError, "'Sand' becomes 'Algae' by merge and is a class of its own too"),
+    ],
+)
+def test_what_cannot_be_merged_is_told(rules: tuple[str, ...], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        SurveyScores(merge=rules)(EQUATOR, [algae_survey()], ("", "Algae", "Sand"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"merge": ("Algae",)}, "merge has 'Algae'; expected NAME=SOURCE"),
+        ({"merge": ("Algae=a++b",)}, "merge has"),
+        ({"merge": ("Algae=a", "Algae=b")}, "merge makes 'Algae' twice"),
+        ({"leave_out": ("Useless",)}, "leave_out has 'Useless'; expected NAME>SCORE"),
+        ({"leave_out": ("Useless>1",)}, "leave_out has"),
+        ({"leave_out": (">0.5",)}, "leave_out has"),
+    ],
+)
+def test_rules_that_say_nothing_are_refused_at_the_door(settings: dict[str, tuple[str, ...]], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        SurveyScores(**settings)  # type: ignore[arg-type]
+
+
+def test_useless_frames_are_left_out_before_anything_else_and_counted() -> None:
+    survey, names = algae_survey(), ("", "Algae", "Sand")
+    method = SurveyScores(merge=("Algae=Algae_*",), leave_out=("Useless>0.315",), stretch=False, cells_per_step=1)
+    mask = method(EQUATOR, [survey], names)
+    kept = np.arange(9) != 4  # the one above 0.315, not the one on it, and not the one nobody looked at
+    fewer = with_frames(survey, kept)
+    by_hand = replace(method, leave_out=())(EQUATOR, [fewer], names)
+    np.testing.assert_array_equal(mask.class_ids, by_hand.class_ids)
+    np.testing.assert_array_equal(mask.confidence, by_hand.confidence)
+    assert (mask.class_ids != replace(method, leave_out=())(EQUATOR, [survey], names).class_ids).any()
+    assert mask.history[-1].inputs == {"frames": {"count": 9, "left_out": 1}}
+    assert by_hand.history[-1].inputs == {}
+    more = replace(method, leave_out=("Useless>0.315", "Sand > 0.5"))(EQUATOR, [survey, survey], names)
+    assert more.history[-1].inputs == {"frames": {"count": 18, "left_out": 8}}
+    pieces = label_tiled(method, EQUATOR, [survey], names, piece=17)
+    np.testing.assert_array_equal(pieces.class_ids, mask.class_ids)
+    assert pieces.history[-1].inputs == mask.history[-1].inputs
+
+
+def test_no_frame_left_is_an_empty_result() -> None:
+    survey, names = algae_survey(), ("", "Sand")
+    everything = SurveyScores(leave_out=("Useless>0.5", "Sand>0", "Algae_assembly>0.1", "Algae_sodding>0.1"))
+    with pytest.raises(EmptyResultError, match="leaves out all 9 frames of the survey; expected some to be left; set"):
+        everything(EQUATOR, [survey], names)
+    with pytest.raises(UnknownNameError, match="'Usless'; did you mean 'Useless'"):
+        SurveyScores(leave_out=("Usless>0.5",))(EQUATOR, [survey], names)
+    with pytest.raises(InputError, match="a class raster has none"):
+        SurveyScores(leave_out=("sand>0.5",))(IMAGE, [scores_of([[1.0] * 6] * 2, names=("sand",))], ("", "sand"))
 
 
 def map_for(image: Image) -> Sequence[Hint]:

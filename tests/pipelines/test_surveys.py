@@ -12,9 +12,11 @@ from maskwright.cli.main import main
 from maskwright.io.classes import Classes, write_classes
 from maskwright.io.masks import read_mask, read_story, story_path
 from maskwright.io.rasters import write_raster
+from maskwright.io.stories import story_dict
 from maskwright.io.surveys import ORTHOPHOTO
 from maskwright.pipelines.commands import label
-from maskwright.pipelines.explain import replay
+from maskwright.pipelines.explain import explain, replay
+from maskwright.pipelines.map_report import facts_of
 from maskwright.toys import reef as toy
 from maskwright.types import UNKNOWN, Grid
 
@@ -55,6 +57,34 @@ def test_frames_become_masks_of_every_orthophoto_they_reach(boat: Path, tmp_path
     step = read_story(story_path(tmp_path / "out" / "reef_000.tif")).steps[-1]
     assert step.name == "survey_scores" and step.inputs["hints"][0]["path"] == "frames.csv"
     assert replay(tmp_path / "out" / "reef_000.tif", tmp_path / "again").identical
+
+
+def test_merged_classes_and_left_out_frames_from_a_table_to_a_story(boat: Path, tmp_path: Path) -> None:
+    with (boat / "frames.csv").open() as file:
+        header, *rows = csv.reader(file)
+    first, second = header[1], header[2]
+    useless = [str(round(index % 4 / 4, 2)) for index in range(len(rows))]
+    table = [[*header, "Useless"], *([*row, each] for row, each in zip(rows, useless, strict=True))]
+    with (tmp_path / "frames.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(table)
+    classes = tmp_path / "classes.yaml"
+    write_classes(classes, Classes(("", "both", *header[3:-2])))
+    arguments = ["label", "survey_scores", str(boat / "orthos" / "reef_000.tif"), "--hints"]
+    arguments += [str(tmp_path / "frames.csv"), "--classes", str(classes), "--out", str(tmp_path / "out"), "--quiet"]
+    arguments += ["--set", f"merge=[{first}+{second}]"]
+    assert main(arguments) == 2, "that is no rule"
+    arguments[-1] = f"merge=['both={first}+{second}']"
+    assert main([*arguments, "--set", "leave_out=['Useless>0.5']"]) == 0
+    mask = read_mask(tmp_path / "out" / "reef_000.tif")
+    assert mask.class_names[1] == "both" and (mask.class_ids == 1).any()
+    story = read_story(story_path(tmp_path / "out" / "reef_000.tif"))
+    left_out = sum(float(each) > 0.5 for each in useless)
+    assert story.steps[-1].inputs["frames"] == {"count": len(rows), "left_out": left_out}
+    told = explain(tmp_path / "out" / "reef_000.tif").text
+    assert f"frames count={len(rows)} left_out={left_out}" in told
+    assert replay(tmp_path / "out" / "reef_000.tif", tmp_path / "again").identical
+    said = facts_of(story_dict(story))
+    assert said[-1] == f"{left_out} of {len(rows)} frames of the survey were left out"
 
 
 def test_a_class_nobody_scored_fails_by_name(boat: Path, tmp_path: Path) -> None:
@@ -138,3 +168,16 @@ def test_soft_labels_of_real_tiles_make_a_map_that_says_the_same_at_each_tile(
             assert mask.class_names[mask.class_ids[row, col]] == max(scores, key=scores.__getitem__)
             clear += 1
     assert len(places) == 30 and clear >= 12
+
+
+def test_the_report_of_a_run_says_how_many_frames_were_left_out(boat: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"images: {boat / 'orthos'}\nhints: [{{path: {boat / 'frames.csv'}}}]\nclasses: {boat / 'classes.yaml'}\n"
+        "label: [{method: survey_scores, settings: {leave_out: ['sand>0.9']}}]\n"
+    )
+    with (boat / "frames.csv").open() as file:
+        sand = [float(row["sand"]) for row in csv.DictReader(file)]
+    assert main(["run", str(recipe), "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert f"{sum(each > 0.9 for each in sand)} of {len(sand)} frames of the survey were left out" in page
