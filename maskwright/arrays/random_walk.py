@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -64,18 +65,13 @@ def random_walk(
     inside &= True if region is None else np.asarray(region, bool)
     seeded = inside & (labels >= 0)
     unknown = _reached(inside, seeded) & ~seeded
-    if not unknown.any():
-        return _certain(labels, seeded, class_count)
-    right, down = _bonds(colours, inside, beta)
-    del inside
-    walk = (PixelWalk if HAS_NUMBA else MatrixWalk).of(right, down, unknown)
-    scores = _certain(labels, seeded, class_count)
-    *others, rest = np.unique(labels[seeded])
-    for class_id in others:
-        if not walk.solve(scores[class_id], tolerance * CORRECTION):
-            LOGGER.warning("a random walk did not settle; it is solved directly, which takes time and memory")
-            solve_directly(right, down, unknown, scores[class_id])
-    _share(scores, others, rest, unknown)
+    classes = np.unique(labels[seeded])
+    scores = np.zeros((class_count, *shape), np.float32)
+    if unknown.any() and len(classes) > 1:
+        _walk(scores, classes, labels, seeded, unknown, _bonds(colours, inside, beta), tolerance * CORRECTION)
+    else:
+        _mark(scores, classes, labels, seeded)
+    _share(scores, classes, unknown)
     return scores
 
 
@@ -102,25 +98,45 @@ def _reached(inside: NDArray[np.bool_], seeded: NDArray[np.bool_]) -> NDArray[np
     return np.asarray(holds[parts])
 
 
-def _certain(labels: NDArray[np.int32], seeded: NDArray[np.bool_], class_count: int) -> NDArray[np.float32]:
+def _walk(
+    scores: NDArray[np.float32],
+    classes: NDArray[Any],
+    labels: NDArray[np.int32],
+    seeded: NDArray[np.bool_],
+    unknown: NDArray[np.bool_],
+    bonds: tuple[NDArray[np.float32], NDArray[np.float32]],
+    tolerance: float,
+) -> None:
+    """Solve for all classes with seeds but the last, whose plane, like all others at first, serves as room."""
+    walk = (PixelWalk if HAS_NUMBA else MatrixWalk).of(*bonds, unknown, scores)
+    _mark(scores, range(len(scores)), labels, seeded)
+    for class_id in classes[:-1]:
+        if not walk.solve(scores[class_id], tolerance, scores[classes[-1]]):
+            LOGGER.warning("a random walk did not settle; it is solved directly, which takes time and memory")
+            solve_directly(*bonds, unknown, scores[class_id])
+    _mark(scores, classes[-1:], labels, seeded)
+
+
+def _mark(
+    scores: NDArray[np.float32], class_ids: Iterable[int], labels: NDArray[np.int32], seeded: NDArray[np.bool_]
+) -> None:
     """1 for the class of each seed, 0 elsewhere."""
-    scores = np.zeros((class_count, *labels.shape), np.float32)
-    for class_id in range(class_count):
-        scores[class_id] = seeded & (labels == class_id)
-    return scores
+    for class_id in class_ids:
+        np.logical_and(seeded, labels == class_id, out=scores[class_id])
 
 
-def _share(scores: NDArray[np.float32], others: list[Any], rest: int, unknown: NDArray[np.bool_]) -> None:
+def _share(scores: NDArray[np.float32], classes: NDArray[Any], unknown: NDArray[np.bool_]) -> None:
     """The last class is what the others leave of unknown pixels; rounding takes nothing below 0 or above 1."""
     total = np.zeros(unknown.shape, np.float32)
-    for class_id in others:
+    for class_id in classes[:-1]:
         np.clip(scores[class_id], 0, 1, out=scores[class_id])
         total += scores[class_id]
     most = np.maximum(total, 1)
-    for class_id in others:
+    for class_id in classes[:-1]:
         scores[class_id] /= most
     np.minimum(total, 1, out=total)
-    np.subtract(1, total, out=scores[rest], where=unknown)
+    for class_id in classes[-1:]:
+        np.subtract(1, total, out=scores[class_id], where=unknown)
 
 
 def _bonds(

@@ -44,13 +44,14 @@ class Level:
     inverse: NDArray[np.float64] | None = None
 
 
-def levels_of(right: Floats, down: Floats, unknown: NDArray[np.bool_]) -> tuple[Ints, list[Level]]:
+def levels_of(right: Floats, down: Floats, unknown: NDArray[np.bool_], room: Floats) -> tuple[Ints, list[Level]]:
     """The group of each pixel (height, width; negative without one), and smaller and smaller graphs of groups.
 
-    `right` and `down` (height, width) are each pixel's bonds to those neighbours, 0 where there is none. About 60 bytes
-    per pixel while groups form; what stays are 11 bytes per pixel, up to 25 on noise, and 4 for the groups.
+    `right` and `down` (height, width) are each pixel's bonds to those neighbours, 0 where there is none; every unknown
+    pixel reaches a seed. The graphs take 11 bytes per pixel, up to 25 on noise. `room`, flat, two numbers per pixel or
+    more, is written on for what is needed in between: memory freed between kept memory hardly ever leaves the process.
     """
-    group, graph = _first_groups(right.ravel(), down.ravel(), right.shape[1], unknown.ravel())
+    group, graph = _first_groups(right.ravel(), down.ravel(), right.shape[1], unknown.ravel(), room)
     levels: list[Level] = []
     while len(graph.pull):
         count = len(graph.pull)
@@ -79,21 +80,21 @@ def _last_level(graph: Graph) -> Level:
     return Level(graph, np.empty(0, np.int32), *_vectors(count), inverse)
 
 
-def _first_groups(right: Floats, down: Floats, width: int, unknown: NDArray[np.bool_]) -> tuple[Ints, Graph]:
-    """Two rounds on the pixels themselves, which keeps what is stored small; the last on their graph."""
-    bonds = right, down, width
-    mate, group = np.empty(right.size, np.int32), np.empty(right.size, np.int32)
-    mass = np.empty(right.size, np.float32)
+def _first_groups(
+    right: Floats, down: Floats, width: int, unknown: NDArray[np.bool_], room: Floats
+) -> tuple[Ints, Graph]:
+    """Two rounds on the pixels themselves, so that their own graph is never stored; the last on that of the groups."""
+    bonds, pixels = (right, down, width), right.size
+    group, mate, mass = np.empty(pixels, np.int32), room[:pixels].view(np.int32), room[pixels : 2 * pixels]
     _weigh_pixels(*bonds, unknown, group, mass)
     _pair_pixels(*bonds, mass, group, mate)
     count = _pair_pairs(*bonds, mass, mate, group)
-    del mate
-    mass = _sums(group, mass, count)
-    members, ends = _members(group, count)
-    graph = _room(count, _count_pixel_bonds(*bonds, members, ends, group, np.full(count, -1, np.int32)))
+    masses, members = _sums(group, mass, count), mate
+    ends = _members(group, count, members)
+    size = _count_pixel_bonds(*bonds, members, ends, group, np.full(count, -1, np.int32))
+    graph = _empty(count, size, room[pixels:])
     _merge_pixels(*bonds, members, ends, group, np.full(count, -1, np.int32), graph)
-    del members, ends
-    return _paired(group, graph, mass, PAIRINGS - 2)
+    return _paired(group, graph, masses, PAIRINGS - 2)
 
 
 def _grouped(graph: Graph) -> tuple[Ints, Graph]:
@@ -116,25 +117,30 @@ def _paired(group: Ints, graph: Graph, mass: Floats, times: int) -> tuple[Ints, 
 
 def _merged(graph: Graph, group: Ints, count: int) -> Graph:
     """The graph of the groups: bonds between two groups added up, those inside gone."""
-    members, ends = _members(group, count)
-    merged = _room(count, _count_bonds(graph, members, ends, group, np.full(count, -1, np.int32)))
+    members = np.empty(len(group), np.int32)
+    ends = _members(group, count, members)
+    merged = _empty(count, _count_bonds(graph, members, ends, group, np.full(count, -1, np.int32)))
     _merge(graph, members, ends, group, np.full(count, -1, np.int32), merged)
     return merged
 
 
-def _room(count: int, size: int) -> Graph:
-    first, neighbours = np.zeros(count + 1, np.int32), np.empty(size, np.int32)
-    return Graph(first, neighbours, np.empty(size, np.float32), np.zeros(count, np.float32))
+def _empty(count: int, size: int, room: Floats | None = None) -> Graph:
+    """A graph to be filled, inside the room where that is enough."""
+    lengths = (count + 1, size, size, count)
+    if room is None or len(room) < sum(lengths):
+        room = np.empty(sum(lengths), np.float32)
+    first, neighbours, bonds, pull = np.split(room[: sum(lengths)], np.cumsum(lengths)[:-1])
+    first[:], pull[:] = 0, 0
+    return Graph(first.view(np.int32), neighbours.view(np.int32), bonds, pull)
 
 
-def _members(group: Ints, count: int) -> tuple[Ints, Ints]:
-    """All that are in a group, by group; and where each group's end."""
+def _members(group: Ints, count: int, members: Ints) -> Ints:
+    """List all that are in a group, by group; where each group's end."""
     ends = np.zeros(count, np.int32)
     _count_members(group, ends)
     np.cumsum(ends, out=ends)
-    members = np.empty(ends[-1] if count else 0, np.int32)
     _fill_members(group, ends.copy(), members)
-    return members, ends
+    return ends
 
 
 def _sums(group: Ints, mass: Floats, count: int) -> Floats:

@@ -40,11 +40,18 @@ class MatrixWalk:
     coarsest: Any
 
     @classmethod
-    def of(cls, right: NDArray[np.float32], down: NDArray[np.float32], unknown: NDArray[np.bool_]) -> MatrixWalk:
+    def of(
+        cls,
+        right: NDArray[np.float32],
+        down: NDArray[np.float32],
+        unknown: NDArray[np.bool_],
+        _room: NDArray[np.float32],
+    ) -> MatrixWalk:
+        """The room is left alone: matrices bring their own."""
         matrix = matrix_of(right, down, unknown)
         return cls(right, down, unknown, matrix, *_hierarchy(matrix))
 
-    def solve(self, values: NDArray[np.float32], tolerance: float) -> bool:
+    def solve(self, values: NDArray[np.float32], tolerance: float, _step: NDArray[np.float32]) -> bool:
         """Write the unknown pixels of `values` until no correction is above the tolerance; False if that failed."""
         pull = pull_of(self.right, self.down, self.unknown, values)
         found = _conjugate_gradients(self.matrix, self.levels, self.coarsest, pull, tolerance)

@@ -33,18 +33,24 @@ class PixelWalk:
     levels: list[Level]
 
     @classmethod
-    def of(cls, right: NDArray[np.float32], down: NDArray[np.float32], unknown: NDArray[np.bool_]) -> PixelWalk:
-        return cls(right, down, unknown, *levels_of(right, down, unknown))
+    def of(
+        cls,
+        right: NDArray[np.float32],
+        down: NDArray[np.float32],
+        unknown: NDArray[np.bool_],
+        room: NDArray[np.float32],
+    ) -> PixelWalk:
+        """`room`, two planes or more, is written on: the result's own memory will do, which is not needed yet."""
+        return cls(right, down, unknown, *levels_of(right, down, unknown, room.reshape(-1)))
 
-    def solve(self, values: NDArray[np.float32], tolerance: float) -> bool:
+    def solve(self, values: NDArray[np.float32], tolerance: float, step: NDArray[np.float32]) -> bool:
         """Add to `values`, in place, what unknown pixels miss, until no correction is above the tolerance.
 
-        False if that was not reached. 20 bytes per pixel while it runs.
+        False if that was not reached. `step`, a plane, is written on. 16 bytes per pixel while it runs.
         """
-        planes = self.right, self.down, self.unknown
+        bonds = self.right, self.down, self.unknown
         residual, direction = np.zeros(values.shape), np.zeros(values.shape)
-        step = np.zeros(values.shape, np.float32)
-        _start(*planes, values, residual)
+        _start(*bonds, values, residual)
         energy = 1.0
         for _ in range(MOST_ITERATIONS):
             largest, gain, along = self._step(residual, direction, step)
@@ -54,19 +60,19 @@ class PixelWalk:
                 return True
             _turn(step, direction, -along / energy)
             energy = _energy(self.right, self.down, direction)
-            _advance(*planes, direction, gain / energy, values, residual)
+            _advance(*bonds, direction, gain / energy, values, residual)
         return False
 
     def _step(self, residual: Any, direction: Any, step: Any) -> tuple[float, float, float]:
         """Fill `step`; its largest value, its product with the residual, and with the flow of the last direction."""
         coarse = np.empty(0, np.float32)
-        planes = self.right, self.down, self.unknown
-        _smooth_forward(*planes, residual, step)
+        bonds = self.right, self.down, self.unknown
+        _smooth_forward(*bonds, residual, step)
         if self.levels:
             coarse = self.levels[0].guess
             _restrict(self.right, self.down, self.group, step, self.levels[0].right)
             solve_roughly(self.levels, residual.size)
-        largest, gain, along = _smooth_backward(*planes, residual, self.group, coarse, direction, step)
+        largest, gain, along = _smooth_backward(*bonds, residual, self.group, coarse, direction, step)
         return largest, gain, along
 
 

@@ -45,6 +45,10 @@ def random_planes(random: np.random.Generator, shape: tuple[int, int]) -> tuple[
     return right, down, front._reached(inside, seeded) & ~seeded
 
 
+def room_for(plane: NDArray[Any]) -> NDArray[np.float32]:
+    return np.empty(2 * plane.size, np.float32)
+
+
 def laplacian(right: NDArray[Any], down: NDArray[Any]) -> Any:
     """Of all pixels, by their numbers."""
     number = np.arange(right.size).reshape(right.shape)
@@ -70,7 +74,7 @@ def chosen(group: NDArray[np.int32], count: int) -> Any:
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(1, 40), (40, 1), (5, 9), (24, 61)]))
 def test_graphs_of_groups_are_the_equations_with_groups_held_equal(state: int, shape: tuple[int, int]) -> None:
     right, down, unknown = random_planes(np.random.default_rng(state), shape)
-    group, levels = levels_of(right, down, unknown)
+    group, levels = levels_of(right, down, unknown, room_for(unknown))
     assert not (group[~unknown] >= 0).any()
     finer, to_groups = laplacian(right, down), group
     for level in levels:
@@ -84,7 +88,7 @@ def test_graphs_of_groups_are_the_equations_with_groups_held_equal(state: int, s
 def test_every_unknown_pixel_is_grouped_unless_seeds_hold_it_and_groups_are_small() -> None:
     pixels, labels = scene(90, 160)
     right, down = front._bonds(pixels, np.ones(labels.shape, bool), 130.0)
-    group, levels = levels_of(right, down, labels < 0)
+    group, levels = levels_of(right, down, labels < 0, room_for(labels))
     far = ndimage.distance_transform_edt(labels < 0) > 2
     assert (group[far] >= 0).all()
     assert len(levels) >= 2
@@ -110,7 +114,7 @@ def test_a_cycle_is_nearly_the_inverse() -> None:
     """Two steps per level leave less than half of a smooth error, counted as energy."""
     pixels, labels = scene(120, 200)
     right, down = front._bonds(pixels, np.ones(labels.shape, bool), 130.0)
-    _, levels = levels_of(right, down, labels < 0)
+    _, levels = levels_of(right, down, labels < 0, room_for(labels))
     exact, level = matrix(levels[0].graph), levels[0]
     wanted = np.sin(np.arange(len(level.right)) / 500)
     level.right[:] = exact @ wanted
