@@ -19,7 +19,8 @@ class Canvas:
         self.ids = ids
         self.class_ids = np.full(shape, ids[-1], np.uint8)
         self.confidence = np.ones(shape, np.float32)
-        self.distance = np.full(shape, np.nan, np.float32)  # nan is where no animal is
+        self.distance: NDArray[np.float32] | None = None  # of a second animal on: nan is where none is
+        self.first: tuple[Outline, NDArray[np.float32]] | None = None
 
     def hide(self, outline: Outline) -> None:
         """Nobody knows the parts of an outline: it is an animal that has no joints. Those with joints lie over it."""
@@ -47,15 +48,31 @@ class Canvas:
         confidence = confidence_of(nearest, firmness[here], size, odds)
         class_ids = _decided(nearest, self.ids, band_px, reach_px)
         confidence[class_ids == UNKNOWN] = 0
-        before, current = self.distance[at][here], self.class_ids[at][here]
-        loses = nearest.distance > before
-        tied = (nearest.distance == before) & (class_ids != current)
-        class_ids[tied], confidence[tied] = UNKNOWN, 0
-        if loses.any():
-            class_ids = np.where(loses, current, class_ids)
-            confidence = np.where(loses, self.confidence[at][here], confidence)
+        if self.first is None:
+            self.first = outline, nearest.distance
+        else:
+            self._contest(outline, nearest.distance, class_ids, confidence)
         self.class_ids[at][here], self.confidence[at][here] = class_ids, confidence
-        self.distance[at][here] = np.fmin(nearest.distance, before)
+
+    def _contest(
+        self,
+        outline: Outline,
+        distance: NDArray[np.float32],
+        class_ids: NDArray[np.uint8],
+        confidence: NDArray[np.float32],
+    ) -> None:
+        """Let pixels (n,) of an outline that are nearer to an animal painted before stay as they are; in place."""
+        here, at = outline.pixels, outline.window.slices
+        if self.distance is None and self.first is not None:
+            self.distance = np.full(self.class_ids.shape, np.nan, np.float32)
+            self.distance[self.first[0].window.slices][self.first[0].pixels] = self.first[1]
+        assert self.distance is not None
+        before, current = self.distance[at][here], self.class_ids[at][here]
+        tied = (distance == before) & (class_ids != current)
+        class_ids[tied], confidence[tied] = UNKNOWN, 0
+        loses = distance > before
+        class_ids[loses], confidence[loses] = current[loses], self.confidence[at][here][loses]
+        self.distance[at][here] = np.fmin(distance, before)
 
 
 def confidence_of(nearest: Nearest, firmness: NDArray[np.float32], size: float, odds: Odds) -> NDArray[np.float32]:

@@ -144,7 +144,7 @@ def nearest_inside(region: NDArray[np.bool_], starts: Starts, *, rivals: bool = 
     if region.ndim != 2 or region.dtype != np.bool_:
         raise ValueError(f"a region is bool (height, width); got {region.dtype} {region.shape}")
     keys, starts = _keys(region, starts)
-    mine = (keys & ((1 << _LABEL_BITS) - 1)).astype(np.int16)
+    mine = keys.astype(np.int16) & np.int16((1 << _LABEL_BITS) - 1)  # the low bits are the label's
     mine[keys >= _NO_KEY] = -1
     next_one = _pixels(_rivals(keys, mine, starts)[_CORE]) if rivals else np.full(region.shape, np.inf, np.float32)
     return Nearest(mine[_CORE].copy(), _pixels(keys[_CORE]), next_one)
@@ -284,10 +284,24 @@ def _lengths_from(region: NDArray[np.bool_], starts: Starts) -> NDArray[np.int64
 
 
 def _pixels(keys: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Lengths in pixels of keys, inf where there is none."""
+    if HAS_NUMBA:
+        pixels = np.empty(keys.shape, np.float32)
+        _read_lengths(keys, pixels)
+        return pixels
     pixels = (keys >> _LABEL_BITS).astype(np.float32)
     pixels *= np.float32(1 / PER_PIXEL)
     pixels[keys >= _NO_KEY] = np.inf
     return pixels
+
+
+@compiled
+def _read_lengths(keys: Any, pixels: Any) -> None:  # pragma: no cover - compiled
+    height, width = keys.shape
+    for row in range(height):
+        for col in range(width):
+            key = keys[row, col]
+            pixels[row, col] = np.float32(key >> 15) * np.float32(1 / 16384) if key < 1 << 61 else np.inf
 
 
 def _step(down: int, across: int) -> int:

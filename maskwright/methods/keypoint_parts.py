@@ -106,8 +106,9 @@ class KeypointParts:
             class_ids, confidence, told = self._parity(image, hints, given, ids)
         else:
             class_ids, confidence, told = self._default(image, hints, given, ids)
-        hidden = ~np.asarray(image.valid, bool)
-        class_ids[hidden], confidence[hidden] = UNKNOWN, 0
+        valid = np.asarray(image.valid, bool)
+        if not valid.all():
+            class_ids[~valid], confidence[~valid] = UNKNOWN, 0
         return Mask(class_ids, names, image.grid, confidence, (_step(self, told),))
 
     def _ids(self, names: Sequence[str]) -> NDArray[np.uint8]:
