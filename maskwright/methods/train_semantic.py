@@ -45,6 +45,9 @@ class TrainSemantic:
     look-alike neighbours that nobody named disagree (it helps few points where colour tells classes apart). `balance` 1
     draws classes as often as they occur, 0 equally often.
 
+    Where there are masks and points, points have a loss of their own, which counts `point_weight`; with 0 each is a
+    pixel like any other. `light` "relative" shows the network each window in its own light, for photographs.
+
     Of several masks of a picture the "first" that knows a pixel counts; with `several_masks` "agree", a pixel of which
     two say different things is unknown.
 
@@ -68,6 +71,8 @@ class TrainSemantic:
     least_confidence: float = 0.0
     several_masks: Literal["first", "agree"] = "first"
     affinity: float = 1.0
+    point_weight: float = 1.0
+    light: Literal["as_it_is", "relative"] = "as_it_is"
     balance: float = 0.5
     steps: int = 500
     crop: int = 160
@@ -95,7 +100,7 @@ class TrainSemantic:
         for name in ("held_out", "least_confidence", "average", "balance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is between 0 and 1")
-        for name in ("affinity", "scale", "colour", "weight_decay"):
+        for name in ("affinity", "point_weight", "scale", "colour", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is 0 or more")
 
@@ -161,7 +166,7 @@ class TrainSemantic:
         classes = sum(map(bool, collection.class_names))
         made = new_network(
             self.network, collection.bands, classes, width=self.width, backbone=self.backbone, decoder=self.decoder,
-            encoder_weights=self.encoder_weights,
+            encoder_weights=self.encoder_weights, relative=self.light == "relative",
         )  # fmt: skip
         mean, std = statistics(collection)
         record = ModelRecord(
@@ -202,7 +207,7 @@ class TrainSemantic:
         from maskwright.training.semantic import Objective, balanced_weights
 
         weights = balanced_weights(cells.by_class, record.class_ids) if self.class_weights == "balanced" else None
-        return Objective(record, self.loss, self.confidence, self.affinity, weights)
+        return Objective(record, self.loss, self.confidence, self.affinity, self.point_weight, weights)
 
     def _plan(self, record: ModelRecord) -> Plan:
         from maskwright.training.fit import Plan

@@ -25,8 +25,20 @@ def new_network(
     backbone: str = "",
     decoder: str = "unet",
     encoder_weights: Path | None = None,
+    relative: bool = False,
 ) -> Backbone:
-    """A network to train: our small U-Net, a SegFormer, or an encoder and decoder of segmentation-models-pytorch."""
+    """A network to train: our small U-Net, a SegFormer, or an encoder and decoder of segmentation-models-pytorch.
+
+    With `relative` each window is shown to it in its own light (`models.relative`).
+    """
+    if relative:
+        from maskwright.models.relative import Relative
+
+        inner = new_network(
+            kind, bands, classes, width=width, backbone=backbone, decoder=decoder, encoder_weights=encoder_weights
+        )
+        told = {"kind": "relative", "inner": inner.architecture}
+        return inner._replace(network=Relative(inner.network), architecture=told)
     if kind == "unet":
         record = {"kind": "unet", "bands": bands, "classes": classes, "width": width}
         return Backbone(network_of(record), record, None, None)
@@ -46,6 +58,10 @@ def network_of(record: Mapping[str, Any]) -> nn.Module:
         from maskwright.models.unet import UNet
 
         return UNet(record["bands"], record["classes"], width=record["width"])
+    if kind == "relative":
+        from maskwright.models.relative import Relative
+
+        return Relative(network_of(record["inner"]))
     if kind == "whole_window":
         from maskwright.models.whole_window import WholeWindow
 
@@ -59,7 +75,8 @@ def network_of(record: Mapping[str, Any]) -> nn.Module:
 
         return encoders.rebuild(dict(record))
     raise FormatError(
-        f"no network is called {kind!r}; expected unet, whole_window, segformer or smp; was it made by a newer version?"
+        f"no network is called {kind!r}; expected unet, relative, whole_window, segformer or smp; "
+        "was it made by a newer version?"
     )
 
 

@@ -28,12 +28,14 @@ BAND_ROWS = 1024
 
 
 class Part(NamedTuple):
-    """A window of a labelled picture: pixels as in the file, where there is data, class ids and how sure they are."""
+    """A window of a labelled picture: pixels as in the file, where there is data, class ids, how sure they are, and
+    which of them somebody named (points)."""
 
     pixels: NDArray[Any]
     valid: NDArray[np.bool_]
     class_ids: NDArray[np.uint8]
     confidence: NDArray[np.float32]
+    named: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,10 @@ class Labelled:
         return self.sample.name
 
     @property
+    def points(self) -> tuple[Points, ...]:
+        return tuple(each for each in self.sample.hints if isinstance(each, Points))
+
+    @property
     def window(self) -> Window:
         return self.sample.piece or self.grid.window
 
@@ -68,7 +74,14 @@ class Labelled:
             pixels = pixels.repeat(self.bands, axis=2)
         class_ids, confidence = self.labels(window)
         class_ids[~valid] = UNKNOWN
-        return Part(pixels, valid, class_ids, confidence)
+        return Part(pixels, valid, class_ids, confidence, self.named(window))
+
+    def named(self, window: Window) -> NDArray[np.bool_]:
+        """Pixels of a window that points lie on."""
+        found = np.zeros((window.height, window.width), bool)
+        for points in self.points:
+            found[_inside(points, window)[0]] = True
+        return found
 
     def labels(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Class ids and confidence of a window: the first mask that knows a pixel; points lie on top of all."""
@@ -84,9 +97,8 @@ class Labelled:
             class_ids[new], confidence[new] = found[new], sure[new]
         if self.agreed:
             class_ids[disputed] = UNKNOWN
-        for hint in self.sample.hints:
-            if isinstance(hint, Points):
-                _paint(hint, window, class_ids, confidence)
+        for points in self.points:
+            _paint(points, window, class_ids, confidence)
         piece = self.sample.piece
         if piece is not None and window.meet(piece) != window:
             outside = np.ones(class_ids.shape, bool)
@@ -278,11 +290,16 @@ def _told(points: Points) -> str:
 
 
 def _paint(points: Points, window: Window, class_ids: NDArray[np.uint8], confidence: NDArray[np.float32]) -> None:
-    rows, cols = points.pixels
-    inside = (rows >= window.top) & (rows < window.bottom) & (cols >= window.left) & (cols < window.right)
-    here = rows[inside] - window.top, cols[inside] - window.left
+    here, inside = _inside(points, window)
     class_ids[here] = points.class_ids[inside]
     confidence[here] = 1.0 if points.weights is None else np.clip(points.weights[inside], 0, 1)
+
+
+def _inside(points: Points, window: Window) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]:
+    """Rows and columns within the window of the points in it, and which points these are."""
+    rows, cols = points.pixels
+    inside = (rows >= window.top) & (rows < window.bottom) & (cols >= window.left) & (cols < window.right)
+    return (rows[inside] - window.top, cols[inside] - window.left), inside
 
 
 def _is_big(path: Path) -> bool:

@@ -28,6 +28,8 @@ LossName = Literal["ce", "dice", "focal", "ce_dice", "focal_dice"]
 class Objective:
     """The loss of a batch of windows under a network. `class_weights` has one number for each named class, or is None.
 
+    Where masks and points are both known, points have a mean of their own, which counts `point_weight`: a few of them
+    would be lost among the pixels of masks. With 0 a point is a pixel like any other.
     `affinity` counts the disagreement of look-alike neighbours (`losses.affinity`), which needs no labels.
     """
 
@@ -35,6 +37,7 @@ class Objective:
     loss: LossName = "ce_dice"
     confidence: Literal["weight", "soft", "ignore"] = "weight"
     affinity: float = 0.0
+    point_weight: float = 0.0
     class_weights: tuple[float, ...] | None = None
 
     @cached_property
@@ -51,11 +54,18 @@ class Objective:
         ids = torch.from_numpy(self.channels[batch.class_ids]).to(device)
         count = len(self.record.class_ids)
         shares, weights = losses.shares_of(ids, count, confidence, soft=self.confidence == "soft")
-        total = self._supervised(logits, shares, weights)
+        total = self._supervised_apart(logits, shares, weights, torch.from_numpy(batch.named).to(device))
         if self.affinity:
             valid = torch.from_numpy(batch.valid).to(device)
             total = total + self.affinity * losses.affinity(logits, pixels.float(), valid=valid, known=weights > 0)
         return total
+
+    def _supervised_apart(self, logits: Tensor, shares: Tensor, weights: Tensor, named: Tensor) -> Tensor:
+        """The loss of what masks say and, with its own weight, that of the points in it."""
+        if not self.point_weight or not ((weights > 0) & ~named).any():
+            return self._supervised(logits, shares, weights)
+        of_points = self._supervised(logits, shares, weights * named)
+        return self._supervised(logits, shares, weights * ~named) + self.point_weight * of_points
 
     def _supervised(self, logits: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
         by_class = None if self.class_weights is None else logits.new_tensor(self.class_weights)

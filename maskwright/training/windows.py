@@ -23,7 +23,8 @@ STATISTICS_WINDOWS = 64
 
 
 class Batch(NamedTuple):
-    """Pixels (n, height, width, bands) float32 as in the files, what chance adds once they are normalised, labels."""
+    """Pixels (n, height, width, bands) float32 as in the files, what chance adds once they are normalised, labels, and
+    which labels are points (`named`)."""
 
     pixels: NDArray[np.float32]
     gain: NDArray[np.float32]
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
     valid: NDArray[np.bool_]
     class_ids: NDArray[np.uint8]
     confidence: NDArray[np.float32]
+    named: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +156,7 @@ def cut(
         _warp(part.valid.astype(np.uint8), chance, middle, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0,
         _warp(class_ids, chance, middle, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, UNKNOWN),
         _warp(part.confidence, chance, middle, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT),
+        _warp(part.named.astype(np.uint8), chance, middle, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0,
     )
 
 

@@ -84,6 +84,43 @@ def test_points_are_enough(samples: list[Sample], tmp_path: Path) -> None:
     assert TrainSemantic(**{**QUICK, "steps": 1}, split="none")(taught).class_names == ("", "1", "2")
 
 
+def test_a_network_shown_relative_light_knows_pictures_of_another_light(samples: list[Sample], tmp_path: Path) -> None:
+    dim, found = make_samples(tmp_path / "dim", 8)[5:], {}
+    for light in ("as_it_is", "relative"):
+        segmenter = TrainSemantic(**QUICK, light=light, scale=0.0, colour=0.0)(samples)
+        hits = []
+        for sample in dim:
+            image, truth = read_image(sample.image_path), read_mask(sample.mask_paths[0]).class_ids
+            darker = dataclasses.replace(image, pixels=(np.asarray(image.pixels) * 0.4 + 5).astype(np.uint8))
+            hits.append((predict_mask(segmenter, darker, window=48, overlap=8).class_ids == truth).mean())
+        found[light] = np.mean(hits)
+    assert found["relative"] > found["as_it_is"] + 0.03 and found["relative"] > 0.9
+
+
+def _wrong_masks_and_points(samples: list[Sample]) -> list[Sample]:
+    """Masks that call everything sand, and twelve points of coral a picture that know better."""
+    taught = []
+    for number, sample in enumerate(samples):
+        mask = read_mask(sample.mask_paths[0])
+        places = np.random.default_rng(number).permutation(np.argwhere(mask.class_ids == 1))[:12].astype(float)
+        write_mask(sample.mask_paths[0], dataclasses.replace(mask, class_ids=np.full_like(mask.class_ids, 2)))
+        points = Points(places[:, 0], places[:, 1], np.ones(len(places), np.uint8))
+        taught.append(dataclasses.replace(sample, hints=(points,)))
+    return taught
+
+
+def test_points_are_not_lost_among_the_pixels_of_masks(samples: list[Sample], tmp_path: Path) -> None:
+    truths = [read_mask(each.mask_paths[0]).class_ids == 1 for each in samples]
+    taught = _wrong_masks_and_points(samples)
+    found = {}
+    for weight in (0.0, 4.0):
+        method = TrainSemantic(**{**QUICK, "loss": "ce"}, split="none", balance=0.0, affinity=0.0, point_weight=weight)
+        segmenter = method(taught)
+        masks = [predict_mask(segmenter, read_image(each.image_path)).class_ids for each in samples]
+        found[weight] = np.mean([(mask == 1)[truth].mean() for mask, truth in zip(masks, truths, strict=True)])
+    assert found[0.0] < 0.1 and found[4.0] > 0.5
+
+
 def test_pixels_nobody_trusts_are_not_learned(samples: list[Sample]) -> None:
     for sample in samples:
         mask = read_mask(sample.mask_paths[0])
