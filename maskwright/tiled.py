@@ -282,6 +282,11 @@ class _Plan:
                 "choose a smaller overlap or a larger window"
             )
         seen = seen or image
+        if getattr(segmenter, "sees_whole", False) and max(seen.grid.shape) > size:
+            raise InputError(
+                f"windows of {size} px for a picture of {seen.grid.height} x {seen.grid.width} pixels; this model has "
+                f"to see a picture as a whole; choose windows of at least {max(seen.grid.shape)} px, or name none"
+            )
         windows = cover(*seen.grid.shape, size, overlap)
         across = sum(window.top == windows[0].top for window in windows)
         groups = (

@@ -13,7 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of a trained model")
     words.add_images(parser)
     words.add_out(parser)
-    parser.add_argument("--window", type=words.positive, default=512, metavar="PX", help="side of a window (512)")
+    parser.add_argument(
+        "--window", type=words.positive, metavar="PX",
+        help="side of a window (512; the whole picture for a model of train_parts)",
+    )  # fmt: skip
     parser.add_argument("--overlap", type=words.whole, default=64, metavar="PX", help="shared by neighbours (64)")
     parser.add_argument(
         "--products",
@@ -29,10 +32,11 @@ def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
     from maskwright.errors import InputError
     from maskwright.pipelines.commands import predict
 
-    if arguments.overlap >= arguments.window:
+    window = 512 if arguments.window is None else arguments.window
+    if arguments.overlap >= window:
         raise InputError(
-            f"--overlap {arguments.overlap} is not smaller than --window {arguments.window}: nothing would move; "
-            f"lower it, for example to {arguments.window // 8}"
+            f"--overlap {arguments.overlap} is not smaller than --window {window}: nothing would move; "
+            f"lower it, for example to {window // 8}"
         )
     with screen.progress("predict") as progress:
         outcome = predict(

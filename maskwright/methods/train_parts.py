@@ -30,10 +30,10 @@ class TrainParts:
     """A segmenter of body parts that sees the whole picture at once, learned from part masks.
 
     A leg is a front leg because of where the head is, so pictures are not cut: each is seen `side` pixels long,
-    whatever its size, and borders are that coarse. Predict with windows at least as long as the pictures, such as
-    `--window 1024`; no joints are needed then. Mirrored pictures exchange the classes whose names say left and right.
-    Pixels nobody knows count nowhere, and `confidence` says what the confidence of a mask does: "weight" its pixels,
-    become a "soft" target, or "ignore".
+    whatever its size, and borders are that coarse. `predict` shows it whole pictures; no joints are needed
+    then. Mirrored pictures exchange the classes whose names say left and right. Pixels nobody knows count nowhere,
+    and `confidence` says what the confidence of a mask does: "weight" its pixels, become a "soft" target, or
+    "ignore".
 
     A share `held_out` of the pictures is scored on, every `score_every` steps; learning ends after `steps`, or when
     `patience` scores in a row brought nothing. `width` is the number of channels of the U-Net at half of `side`.

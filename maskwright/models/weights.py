@@ -109,6 +109,11 @@ class TrainedSegmenter:
         return self.record.pixel_m
 
     @property
+    def sees_whole(self) -> bool:
+        """Whether each window has to hold a whole picture: what a thing is depends on things far from it."""
+        return self.record.architecture.get("kind") == "whole_window"
+
+    @property
     def precision(self) -> str:
         return choose_precision(self._precision, choose_device(self.device))
 

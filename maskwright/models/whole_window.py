@@ -23,7 +23,7 @@ class WholeWindow(nn.Module):
         self.inner = UNet(bands, classes, width=width)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        size = pixels.shape[-2], pixels.shape[-1]
+        size = int(pixels.shape[-2]), int(pixels.shape[-1])  # numbers also while it is being exported
         seen = self.seen_size(*size)
         if seen != size:
             step = max(1, max(size) // self.side)

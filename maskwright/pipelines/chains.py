@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.arrays.windows import Window
+from maskwright.errors import InputError
 from maskwright.io.resized import resized
 from maskwright.io.texts import read_json
 from maskwright.methods import catalogue
@@ -25,7 +26,7 @@ from maskwright.pipelines.in_pieces import PIECE_PX, Pieces
 from maskwright.pipelines.learning import learn, read_stored
 from maskwright.pipelines.ledger import Input, Ledger, file_hash
 from maskwright.pipelines.making import Chain, Part
-from maskwright.pipelines.recipe import MethodCall, Predict, Recipe
+from maskwright.pipelines.recipe import USUAL_WINDOW, MethodCall, Predict, Recipe
 from maskwright.types import Hint, Image, Mask, Sample
 
 SAME_SIZE = 0.02
@@ -68,12 +69,15 @@ def predicting_chain(
 ) -> Chain:
     """What a trained model says, window by window, and then the refiners.
 
-    `told` is what stories say of the model: its path and its sha256. `threads` batches are computed side by side.
+    `told` is what stories say of the model: its path and its sha256. `threads` batches are computed side by side. Where
+    `predict` names no window it is the usual one, or for a model that `sees_whole` pictures each picture as a whole.
     """
     weights, inputs = told["sha256"], {"model": dict(told)}
     if not hasattr(model, "class_names"):
         return Chain((Part("predict", model, inputs, weights, {}),), None, after)
     settings = dataclasses.asdict(predict)
+    if predict.window is None and not getattr(model, "sees_whole", False):
+        settings["window"] = USUAL_WINDOW
     part = Part("predict", Predicted(model, **settings, threads=threads), inputs, weights, settings)
     return Chain((part,), None, after, needs_hints=False)
 
@@ -83,11 +87,12 @@ class Predicted:
     """A segmenter as a labeler: led over the picture in windows, with no need of hints.
 
     A picture whose pixels on the ground differ from those the segmenter was trained on (`pixel_m`) by more than
-    `SAME_SIZE` is shown to it resampled. `threads` batches are computed side by side; it decides about time only.
+    `SAME_SIZE` is shown to it resampled. Without a `window` the picture is one. `threads` batches are computed side by
+    side; it decides about time only.
     """
 
     segmenter: Any
-    window: int = 512
+    window: int | None = USUAL_WINDOW
     overlap: int = 64
     batch: int = 1
     threads: int = 1
@@ -102,11 +107,27 @@ class Predicted:
         from maskwright.tiled import predict_pieces
 
         seen = at_trained_size(image, getattr(self.segmenter, "pixel_m", None))
+        window, overlap = self.window, self.overlap
+        if window is None:
+            window, overlap, piece = _whole(seen), 0, max(piece, *seen.grid.shape)
         with getattr(self.segmenter, "one_thread", nullcontext)():
             yield from predict_pieces(
-                self.segmenter, image, window=self.window, overlap=self.overlap, batch=self.batch, extent=extent,
-                piece=piece, seen=seen, threads=self.threads,
+                self.segmenter, image, window=window, overlap=overlap, batch=self.batch, extent=extent, piece=piece,
+                seen=seen, threads=self.threads,
             )  # fmt: skip
+
+
+def _whole(image: Image) -> int:
+    """The side of a window that holds a picture; one that is too large to be held in memory is an InputError."""
+    from maskwright.tiled import MOST_PIXELS
+
+    height, width = image.grid.shape
+    if height * width > MOST_PIXELS:
+        raise InputError(
+            f"the picture has {height} x {width} pixels and the model sees whole pictures; expected at most "
+            f"{MOST_PIXELS / 1e6:.0f} million pixels; make it smaller, borders are coarser than its pixels anyway"
+        )
+    return max(height, width)
 
 
 def at_trained_size(image: Image, pixel_m: float | None) -> Image:
@@ -132,6 +153,14 @@ class StoredModel:
         """The side in metres of the pixels it was trained on, where it says so."""
         size: float | None = getattr(self.segmenter, "pixel_m", None)
         return size
+
+    @property
+    def sees_whole(self) -> bool:
+        """Whether each window has to hold a whole picture; from model.json where there is one."""
+        if (self.folder / "model.json").is_file() and isinstance(told := read_json(self.folder / "model.json"), dict):
+            architecture = told.get("architecture")
+            return isinstance(architecture, dict) and architecture.get("kind") == "whole_window"
+        return bool(getattr(self.segmenter, "sees_whole", False))
 
     def one_thread(self) -> AbstractContextManager[None]:
         """Within it a call computes in one thread, so that calls side by side don't stand in each other's way."""

@@ -122,7 +122,7 @@ def predict(
     images: str | Path,
     *,
     out: str | Path,
-    window: int = 512,
+    window: int | None = None,
     overlap: int = 64,
     batch: int = 1,
     workers: int = 1,
@@ -132,6 +132,9 @@ def predict(
     progress: Report | None = None,
 ) -> Outcome:
     """A segmenter to masks: the model is led over each picture in windows of `window` pixels.
+
+    Without a `window` it is 512, or the whole picture for a model that has to see all of it (`train_parts`); a smaller
+    window is a failure then.
 
     `products` (see `map_products`) are made of every mask that is there at the end; one that cannot be made is a
     failure of its picture. A tagger (`train_tags`) gives a table of scores and one of tags instead, and knows no

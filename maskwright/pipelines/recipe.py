@@ -48,11 +48,18 @@ class Fuse:
     weights: tuple[float, ...] | None = None
 
 
+USUAL_WINDOW = 512
+"""Side in pixels of the windows that a model sees where nobody names another."""
+
+
 @dataclass(frozen=True)
 class Predict:
-    """How a segmenter is led over a picture: windows of `window` pixels that overlap by `overlap`, `batch` at once."""
+    """How a segmenter is led over a picture: windows of `window` pixels that overlap by `overlap`, `batch` at once.
 
-    window: int = 512
+    Without a `window` it is 512, or the whole picture for a model that has to see all of it.
+    """
+
+    window: int | None = None
     overlap: int = 64
     batch: int = 1
 
@@ -322,6 +329,7 @@ def _later_problems(recipe: Recipe) -> list[str]:
 def _shape_problems(recipe: Recipe) -> list[str]:
     truth = recipe.evaluate is not None and recipe.evaluate.truth is not None
     weights = recipe.fuse.weights if recipe.fuse else None
+    window = USUAL_WINDOW if recipe.predict.window is None else recipe.predict.window
     checks = {
         "label: nothing labels and no masks are given; add a labeler or the key 'masks'": (
             not recipe.label and recipe.masks is None
@@ -349,8 +357,8 @@ def _shape_problems(recipe: Recipe) -> list[str]:
             recipe.later_rounds != LaterRounds() and (recipe.train is None or recipe.rounds < 2)
         ),
         "stop: a stop rule compares with the truth; add 'evaluate: {truth: ...}'": bool(recipe.stop and not truth),
-        f"predict.overlap: found {recipe.predict.overlap} for windows of {recipe.predict.window}; it lies between 0 "
-        "and less than the window": not 0 <= recipe.predict.overlap < recipe.predict.window,
+        f"predict.overlap: found {recipe.predict.overlap} for windows of {window}; it lies between 0 and less than the "
+        "window": not 0 <= recipe.predict.overlap < window,
         f"predict.batch: found {recipe.predict.batch}; at least 1 window is predicted at once": recipe.predict.batch
         < 1,
     }

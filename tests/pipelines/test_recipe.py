@@ -51,7 +51,7 @@ def test_a_recipe_is_read_with_defaults_and_paths_beside_it(tmp_path: Path) -> N
     assert recipe.images == str(tmp_path / "pics")
     assert recipe.hints == (HintSource(tmp_path / "points.csv", "points"),)
     assert recipe.label == (MethodCall("bright_is_first", {"threshold": 90}),)
-    assert (recipe.predict, recipe.rounds, recipe.report) == (Predict(512, 64, 1), 1, True)
+    assert (recipe.predict, recipe.rounds, recipe.report) == (Predict(None, 64, 1), 1, True)
 
 
 def test_what_is_resolved_is_the_same_recipe_again(tmp_path: Path) -> None:
