@@ -216,7 +216,7 @@ EQUATOR = Image(np.zeros((20, 60, 1), np.uint8), Grid(20, 60, (2e-6, 0.0, -1e-6,
 
 
 def algae_survey(names: tuple[str, ...] = (*ALGAE, "Sand", "Useless")) -> Survey:
-    """Nine frames: an alga of another kind in each column of frames, sand in the last; the middle frame is useless and wrong."""
+    """Nine frames: two columns of algae of two kinds, one of sand; the one in the middle is useless, and wrong."""
     frames = nine_frames()
     scores = np.zeros((9, len(names)), np.float32)
     for col, name in enumerate((names[0], names[3], "Sand")):
