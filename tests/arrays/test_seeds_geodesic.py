@@ -151,6 +151,13 @@ def test_ties_go_to_the_lower_label() -> None:
 
 
 @pytest.mark.usefixtures("way")
+def test_a_lower_label_takes_seeds_that_no_step_keeps_apart() -> None:
+    flat, labels = np.zeros((2, 3), np.uint8), np.array([[2, 0, 1], [3, 3, 3]], np.int32)
+    assert (geodesic_nearest(flat, labels, colour_weight=1.0)[0] == 0).all()
+    assert (geodesic_nearest(flat, labels, colour_weight=0.5)[0] == labels).all()
+
+
+@pytest.mark.usefixtures("way")
 def test_no_way_leads_through_barriers() -> None:
     pixels, barriers = np.zeros((4, 7), np.float32), np.zeros((4, 7), bool)
     barriers[:3, 3] = True
