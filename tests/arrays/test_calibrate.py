@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import isotonic_regression
 from scipy.special import log_softmax
 
 from maskwright.arrays.calibrate import at_temperature, isotonic, reliability, temperature
@@ -88,3 +89,26 @@ def test_a_calibrated_confidence_is_reliable() -> None:
     before, after = reliability(claim[1::2], right[1::2]), reliability(curve(claim[1::2]), right[1::2])
     assert before.error > 0.15
     assert after.error < 0.02
+
+
+def test_a_whole_picture_is_learned_from_like_its_sorted_levels() -> None:
+    random = np.random.default_rng(9)
+    claim, weight = random.random(400_000), random.random(400_000)
+    right = random.random(400_000) < claim**2
+    order = np.argsort(claim)
+    expected = isotonic_regression(right[order].astype(float), weights=weight[order]).x
+    read = isotonic(claim, right, weight)(claim[order])
+    np.testing.assert_allclose(read, expected, atol=1e-6)
+    table = reliability(claim, right, weight)
+    np.testing.assert_allclose(table.weight, np.bincount((claim * 10).astype(int), weight), rtol=1e-9)
+
+
+def test_temperatures_of_many_pixels_are_those_of_few() -> None:
+    random = np.random.default_rng(10)
+    logits = random.normal(size=(2_000, 3)) * 3
+    truth = random.integers(0, 3, 2_000)
+    few = temperature(logits, truth)
+    assert temperature(np.tile(logits, (40, 1)), np.tile(truth, 40)) == pytest.approx(few, rel=1e-7)
+    scores = random.dirichlet([1, 1, 1], (300, 400)).transpose(2, 0, 1)
+    soft = at_temperature(scores, 1.7)
+    np.testing.assert_array_equal(soft[:, 200:220], at_temperature(scores[:, 200:220], 1.7))

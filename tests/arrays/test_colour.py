@@ -165,3 +165,18 @@ def test_blend_leaves_its_inputs() -> None:
     below, above = np.full((1, 2, 3), 10, np.uint8), np.full((1, 2, 3), 30, np.uint8)
     below.setflags(write=False)
     assert blend(below, above, np.array([[0.0, 1.0]]))[0, :, 0].tolist() == [10, 30]
+
+
+def test_pixels_do_not_depend_on_where_in_the_picture_they_are() -> None:
+    random = np.random.default_rng(12)
+    few = random.integers(0, 256, (30, 50, 3)).astype(np.uint8)
+    ids, sure = random.integers(0, 3, (30, 50)).astype(np.uint8), random.random((30, 50))
+    many, all_ids, all_sure = np.tile(few, (12, 8, 1)), np.tile(ids, (12, 8)), np.tile(sure, (12, 8))
+    np.testing.assert_array_equal(stretch(many, low=0, high=100), np.tile(stretch(few, low=0, high=100), (12, 8, 1)))
+    np.testing.assert_array_equal(grey_world(many), np.tile(grey_world(few), (12, 8, 1)))
+    mixed = blend(many, many[::-1], all_sure)
+    np.testing.assert_array_equal(mixed[-30:, -50:], blend(few, few[::-1], sure))
+    laid = overlay(many, all_ids, palette(3), confidence=all_sure, outlines=False)
+    np.testing.assert_array_equal(laid[-30:, -50:], overlay(few, ids, palette(3), confidence=sure, outlines=False))
+    dark = np.tile(few // 3, (12, 8, 1))
+    np.testing.assert_array_equal(underwater(dark)[-30:, -50:], underwater(dark)[:30, :50])

@@ -138,3 +138,35 @@ def test_non_contiguous_stacks_and_empty_pictures() -> None:
     np.testing.assert_array_equal(ids, vote(np.ascontiguousarray(stack))[0])
     assert vote(np.zeros((3, 0, 5), np.uint8))[0].shape == (0, 5)
     assert fuse_scores(np.zeros((0, 2, 3)))[0].tolist() == [[255] * 3] * 2
+
+
+def test_scores_at_the_very_limits_are_unknown() -> None:
+    scores = np.array([[[0.5, 0.25, 0.5]], [[0.25, 0.0, 0.0]]])
+    assert fuse_scores(scores, tolerance=0.25)[0].tolist() == [[255, 255, 0]]
+    assert fuse_scores(scores, least=0.25)[0].tolist() == [[0, 255, 0]]
+
+
+def test_a_share_passes_over_classes_that_were_not_looked_at() -> None:
+    ids, sure = fuse_scores(np.array([[[0.6]], [[NAN]], [[0.2]]]), confidence="share")
+    assert ids.tolist() == [[0]]
+    assert sure[0, 0] == pytest.approx(0.75)
+
+
+def test_pixels_do_not_depend_on_the_size_of_their_picture() -> None:
+    random = np.random.default_rng(6)
+    scores = random.random((3, 300, 500))
+    scores[random.random(scores.shape) < 0.1] = NAN
+    masks = random.integers(0, 3, (3, 300, 500)).astype(np.uint8)
+    window = np.s_[:, 170:230, 40:90]
+    part, here = scores[window], window[1:]
+    for whole, alone in (
+        (vote(masks, scores), vote(masks[window], part)),
+        (fuse_scores(scores), fuse_scores(part)),
+    ):
+        np.testing.assert_array_equal(whole[0][here], alone[0])
+        np.testing.assert_array_equal(whole[1][here], alone[1])
+    np.testing.assert_array_equal(agreement(masks)[here], agreement(masks[window]))
+    np.testing.assert_array_equal(legacy_argmax(scores)[here], legacy_argmax(part))
+    np.testing.assert_array_equal(average([scores, scores / 2], [1, 3])[window], average([part, part / 2], [1, 3]))
+    bounds = [[0.1, 0.9]] * 3
+    np.testing.assert_array_equal(quantile_stretch(scores, bounds)[window], quantile_stretch(part, bounds))

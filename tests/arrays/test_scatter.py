@@ -228,3 +228,15 @@ def test_a_crowd_in_one_corner_is_searched_as_exactly(either_path: str) -> None:
 
 def test_nearest_takes_the_first_of_equals() -> None:
     assert interpolate_nearest([0, 0, 0], [0, 2, 2], np.array([1.0, 2, 3]), (1, 4)).tolist() == [[1, 1, 2, 2]]
+
+
+def test_tall_pictures_are_painted_in_bands_that_nobody_sees() -> None:
+    random = np.random.default_rng(5)
+    rows, cols, values = random.random(9) * 700, random.random(9) * 20, random.random(9)
+    away = (np.arange(700)[:, None, None] - rows) ** 2 + (np.arange(20)[None, :, None] - cols) ** 2
+    np.testing.assert_array_equal(interpolate_nearest(rows, cols, values, (700, 20)), values[away.argmin(axis=2)])
+    linear = interpolate_linear(rows, cols, values, (700, 20))
+    np.testing.assert_array_equal(inside_hull(rows, cols, (700, 20)), np.isfinite(linear))
+    on_line = inside_hull([100, 500], [4, 4], (700, 20))
+    assert on_line[100:501, 4].all()
+    assert on_line.sum() == 401
