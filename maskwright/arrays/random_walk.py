@@ -46,7 +46,7 @@ def random_walk(
     float32; they add up to 1 wherever a seed can be reached, and to 0 outside the region and where none can. The last
     correction of any probability is below a sixtieth of `tolerance`; errors stayed below half of `tolerance` in all
     comparisons with a direct solution. Classes without a seed have probability 0. One thread. Memory beside inputs and
-    result: 45 to 50 bytes per pixel, 65 on white noise, however many classes. Without numba it is some 450; a walk that
+    result: 45 to 50 bytes per pixel, 60 on white noise, however many classes. Without numba it is some 450; a walk that
     does not settle in 300 iterations (none is known; a warning is logged) is solved directly, with about 1200.
 
     >>> pixels = np.array([[0.0, 0.0, 0.0, 0.0, 0.0]])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -110,17 +111,30 @@ def test_a_walk_settles_in_few_iterations(noise: float, most: int, monkeypatch: 
 
 
 @needs_numba
-def test_a_cycle_is_nearly_the_inverse() -> None:
-    """Two steps per level leave less than half of a smooth error, counted as energy."""
-    pixels, labels = scene(120, 200)
+def test_two_steps_leave_little_of_the_smoothest_error_and_are_the_best_of_their_kind() -> None:
+    """Counted as energy. What conjugate gradients leave is orthogonal to what they found."""
+    pixels, labels = scene(60, 110)
     right, down = front._bonds(pixels, np.ones(labels.shape, bool), 130.0)
     _, levels = levels_of(right, down, labels < 0, room_for(labels))
     exact, level = matrix(levels[0].graph), levels[0]
-    wanted = np.sin(np.arange(len(level.right)) / 500)
+    wanted = scipy.linalg.eigh(exact, subset_by_index=(0, 0))[1][:, 0]
+    energy = wanted @ exact @ wanted
     level.right[:] = exact @ wanted
-    walk_cycles.solve_roughly(levels, 10**9)
+    walk_cycles.solve_roughly(levels, labels.size)
     left = wanted - level.guess
-    assert left @ exact @ left < 0.25 * (wanted @ exact @ wanted)
+    assert left @ exact @ left < 0.1 * energy
+    assert abs(level.guess @ exact @ left) < 1e-4 * energy
+
+
+def solved(pixels: NDArray[Any], labels: NDArray[Any], count: int, beta: float) -> NDArray[np.float64]:
+    """The direct solution at the pixels that are no seeds: (count, pixels)."""
+    colours = pixels if pixels.ndim == 3 else pixels[..., None]
+    right, down = front._bonds(colours, np.ones(labels.shape, bool), beta)
+    everything, free = laplacian(right, down).tocsr(), np.flatnonzero(labels.ravel() < 0)
+    known = np.flatnonzero(labels.ravel() >= 0)
+    one_hot = np.eye(count)[labels.ravel()[known]]
+    solution = sparse.linalg.spsolve(everything[free][:, free].tocsc(), -everything[free][:, known] @ one_hot)
+    return np.asarray(solution).T
 
 
 @pytest.mark.parametrize("compiled", [pytest.param(True, marks=needs_numba), False])
@@ -131,13 +145,20 @@ def test_deep_hierarchies_equal_the_direct_solution(
     pixels, labels = scene(90, 170, noise)
     monkeypatch.setattr(front, "HAS_NUMBA", compiled)
     found = random_walk(pixels, labels, 5)
-    right, down = front._bonds(pixels, np.ones(labels.shape, bool), 130.0)
-    everything, free = laplacian(right, down).tocsr(), np.flatnonzero(labels.ravel() < 0)
-    known = np.flatnonzero(labels.ravel() >= 0)
-    one_hot = np.eye(5)[labels.ravel()[known]]
-    solution = sparse.linalg.spsolve(everything[free][:, free].tocsc(), -everything[free][:, known] @ one_hot)
-    np.testing.assert_allclose(found.reshape(5, -1)[:, free], np.asarray(solution).T, atol=1e-3)
+    np.testing.assert_allclose(found[:, labels < 0], solved(pixels, labels, 5, 130.0), atol=1e-3)
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-6)
+
+
+@needs_numba
+@pytest.mark.parametrize("state", [0, 1, 2])
+def test_mazes_whose_walls_only_the_weakest_bonds_cross_equal_the_direct_solution(state: int) -> None:
+    """Single-precision residuals are wrong here by several thousandths."""
+    random = np.random.default_rng(state)
+    pixels = (random.random((40, 65)) < 0.5).repeat(4, 0).repeat(4, 1).astype(float)
+    labels = np.full(pixels.shape, -1, np.int32)
+    labels[random.integers(0, 160, 6), random.integers(0, 260, 6)] = np.arange(6) % 3
+    found = random_walk(pixels, labels, 3, beta=1000.0)
+    np.testing.assert_allclose(found[:, labels < 0], solved(pixels, labels, 3, 1000.0), atol=5e-4)
 
 
 @needs_numba
