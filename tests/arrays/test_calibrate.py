@@ -111,4 +111,6 @@ def test_temperatures_of_many_pixels_are_those_of_few() -> None:
     assert temperature(np.tile(logits, (40, 1)), np.tile(truth, 40)) == pytest.approx(few, rel=1e-7)
     scores = random.dirichlet([1, 1, 1], (300, 400)).transpose(2, 0, 1)
     soft = at_temperature(scores, 1.7)
+    expected = scores ** (1 / 1.7)
+    np.testing.assert_allclose(soft, expected / expected.sum(axis=0), rtol=1e-5)
     np.testing.assert_array_equal(soft[:, 200:220], at_temperature(scores[:, 200:220], 1.7))

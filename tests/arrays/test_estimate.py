@@ -132,3 +132,16 @@ def test_few_sites_widen_the_interval_and_one_gives_none() -> None:
     assert np.isnan(percentile_interval(draws, 1)).all()
     column = np.column_stack([draws, np.full_like(draws, np.nan)])
     assert np.isnan(percentile_interval(column, 9)[0]).tolist() == [False, True]
+
+
+def test_the_interval_of_five_sites_is_that_of_the_expanded_percentile() -> None:
+    low, high = percentile_interval(np.linspace(0, 1, 200_001), 5)
+    expected = stats.norm.cdf(-np.sqrt(5 / 4) * stats.t.ppf(0.975, 4))
+    assert low == pytest.approx(expected, abs=1e-5)
+    assert high == pytest.approx(1 - expected, abs=1e-5)
+
+
+def test_cover_counts_all_of_a_large_picture() -> None:
+    ids = np.zeros((400, 700), np.uint8)
+    ids[390:, 690:], ids[:, :7] = 1, 255
+    assert cover(ids, 2).value.tolist() == [1 - 100 / (400 * 693), 100 / (400 * 693)]
