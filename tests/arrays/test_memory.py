@@ -24,7 +24,7 @@ from maskwright.arrays.depths import inner_points, outer_point, squared_depths
 from maskwright.arrays.likely import most_likely
 from maskwright.arrays.regions import areas, boxes, fill_holes, outlines, remove_islands, small_islands, touching
 from maskwright.arrays.scatter import inside_hull, interpolate_inverse_distance, interpolate_linear, interpolate_nearest
-from maskwright.arrays.seeds import geodesic_distance, geodesic_nearest, nearest_seed, raster_geodesic
+from maskwright.arrays.seeds import geodesic_distance, geodesic_nearest, nearest_seed, random_walk, raster_geodesic
 from maskwright.arrays.windows import Window, cover, cut, stitch, weights
 
 MOST = 3.0
@@ -143,6 +143,10 @@ CASES: dict[str, tuple[Callable[..., Any], Callable[[Scene], tuple[Any, ...]]]] 
     "geodesic_distance of floats": (geodesic_distance, lambda s: (s.sure, s.seeds >= 0)),
     "geodesic_nearest": (geodesic_nearest, lambda s: (s.rgb, s.seeds)),
     "raster_geodesic": (lambda p, s: raster_geodesic(p, s, colour_weight=0.5), lambda s: (s.rgb, s.sure)),
+    "random_walk": (
+        lambda p, s: random_walk(p, s, CLASSES),
+        lambda s: (np.repeat(20 * s.ids[:640, :960, None], 3, axis=2), s.seeds[:640, :960]),
+    ),
     "components": (components, lambda s: (s.ids,)),
     "areas": (areas, lambda s: (s.labels,)),
     "boxes": (boxes, lambda s: (s.labels,)),
