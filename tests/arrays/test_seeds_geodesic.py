@@ -283,3 +283,25 @@ def test_sequential_is_the_pixel_by_pixel_definition() -> None:
                     expected[row, col] = min(expected[row, col], expected[r, c] + np.float32(step))
     found = raster_geodesic(pixels, field / np.float32(1e10), colour_weight=0.6, iterations=1, scheme="sequential")
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_parallel_is_the_row_by_row_definition() -> None:
+    random = np.random.default_rng(14)
+    pixels = (random.random((14, 23, 2)) * 9).astype(np.float32)
+    field = np.full((14, 23), 1e10, np.float32)
+    field[4, 9] = 0
+    expected, colours = field.copy(), pixels
+    for turned in (False, True):
+        if turned:
+            expected, colours = expected.T.copy(), colours.transpose(1, 0, 2)
+        height, width = expected.shape
+        for before, rows in ((-1, range(1, height)), (1, range(height - 2, -1, -1))):
+            for row, col, across in [(row, col, k) for row in rows for col in range(width) for k in (-1, 0, 1)]:
+                if 0 <= col + across < width:
+                    far = np.abs(colours[row, col] - colours[row + before, col + across]).sum()
+                    step = 0.4 * np.hypot(1, across) + 0.6 * far
+                    expected[row, col] = min(
+                        expected[row, col], expected[row + before, col + across] + np.float32(step)
+                    )
+    found = raster_geodesic(pixels, field / np.float32(1e10), colour_weight=0.6, iterations=1)
+    np.testing.assert_allclose(found, expected.T, rtol=1e-5)
