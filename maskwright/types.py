@@ -311,14 +311,18 @@ class Keypoints:
 
 @dataclass(frozen=True)
 class Tags:
-    """What is known to be in a picture and what is known not to be; what is in neither set is unknown."""
+    """What is in a picture, what is not, and how `likely` others are (above 0, below 1); any other tag is unknown."""
 
     present: frozenset[str]
     absent: frozenset[str]
+    likely: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if both := self.present & self.absent:
             raise ValueError(f"{sorted(both)} cannot be both present and absent")
+        sure = self.present | self.absent
+        if wrong := [name for name, value in self.likely.items() if not 0 < value < 1 or name in sure]:
+            raise ValueError(f"{wrong} are to be likely above 0 and below 1, and neither present nor absent")
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from maskwright.io.points import points_classes, read_points
 from maskwright.io.regrid import Crossing, boxes_meet, locate
 from maskwright.io.surveys import holds_survey, read_surveys, survey_classes
 from maskwright.io.tables import read_table
-from maskwright.io.tags import read_tags
+from maskwright.io.tags import holds_tags, known_tags, read_tags
 from maskwright.io.texts import read_json
 from maskwright.types import Grid, Hint, ScoreMap, Survey
 
@@ -64,7 +64,7 @@ def read_hints(
         return Hints({name: (each,) for name, each in found.items()}, class_names=points_classes(path))
     if kind == "tags":
         tags = read_tags(path, pictures=pictures)
-        names = {name for each in tags.values() for name in each.present | each.absent}
+        names = {name for each in tags.values() for name in known_tags(each)}
         return Hints({name: (each,) for name, each in tags.items()}, class_names=tuple(sorted(names)))
     if kind == "survey":
         return _surveys(path, classes, pictures)
@@ -151,7 +151,7 @@ def _json_kind(path: Path) -> str:
 
 def _table_kind(path: Path) -> str:
     header = read_table(path).header()
-    if {"image", "class", "present"} <= set(header):
+    if holds_tags(header):
         return "tags"
     is_pose = bool(header) and (header[0] in ("scorer", "individuals", "bodyparts") or "coords" in header)
     return "keypoints" if is_pose else "points"

@@ -76,7 +76,7 @@ def read_survey(path: str | Path, classes: Classes | None = None) -> Survey:
     """
     table = read_table(path)
     table.columns([_FRAME, _LATITUDE, _LONGITUDE])
-    names = _class_columns(table, classes)
+    names = class_columns(table, classes)
     columns = {each: table.header().index(each) for each in (_LATITUDE, _LONGITUDE, *_attitude_columns(table))}
     rows = [(*each, row) for each, row in zip(table.records(columns), table.rows[1:], strict=True)]
     placed = [each for each in rows if each[1][_LATITUDE] or each[1][_LONGITUDE]]
@@ -230,7 +230,7 @@ def _read_session(session: Path, classes: Classes | None) -> Survey | ScoreMap |
     return None
 
 
-def _class_columns(table: Table, classes: Classes | None) -> dict[str, int]:
+def class_columns(table: Table, classes: Classes | None) -> dict[str, int]:
     """Class name to column; with `classes` theirs, and others that hold nothing but scores.
 
     A column that holds no number at all is no class.

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -40,11 +40,28 @@ class Preparation:
     resample: Literal["bilinear", "bicubic"] = "bilinear"
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Tensor:
+        values = self._square(pixels)
+        mean, std = (torch.tensor(each)[:, None, None] * 255 for each in (self.mean, self.std))
+        return (values - mean) / std
+
+    def square(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture in the size it is shown in, its colours as they are: uint8 (size, size, 3)."""
+        return self._square(pixels).permute(1, 2, 0).numpy()
+
+    def _square(self, pixels: NDArray[np.uint8]) -> Tensor:
         values = torch.tensor(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
         if values.shape[2:] != (self.size, self.size):
             values = interpolate(values, (self.size, self.size), mode=self.resample, antialias=True)
-        mean, std = (torch.tensor(each)[:, None, None] * 255 for each in (self.mean, self.std))
-        return (values[0] - mean) / std
+        return values[0]
+
+
+class View(Protocol):
+    """Another look at pictures: what it is made of, and pixels of a picture (with its hash) to other pixels."""
+
+    @property
+    def told(self) -> Mapping[str, Any]: ...
+
+    def __call__(self, pixels: NDArray[np.uint8], picture: str) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +76,23 @@ class Backbone:
     precision: Literal["float32", "bfloat16"]
     cache: FeatureCache = field(default_factory=FeatureCache)
 
-    def features(self, pictures: Sequence[NDArray[np.uint8]], *, batch: int = 8) -> NDArray[np.float32]:
-        """What is seen in pictures (height, width, 3) of any sizes: class token and mean of all patches, (n, 2 d)."""
-        made_of = [self._made_of(each) for each in pictures]
+    def features(
+        self, pictures: Sequence[NDArray[np.uint8]], *, batch: int = 8, view: View | None = None
+    ) -> NDArray[np.float32]:
+        """What is seen in pictures (height, width, 3) of any sizes: class token and mean of all patches, (n, 2 d).
+
+        With a `view` it is that look at each picture, made only where its features are not there yet.
+        """
+        hashes = [array_hash(each) for each in pictures]
+        made_of = [self._made_of(each, view) for each in hashes]
         found = [self.cache.get(each) for each in made_of]
         waiting = [index for index, each in enumerate(found) if each is None]
         for start in range(0, len(waiting), batch):
             part = waiting[start : start + batch]
-            for index, seen in zip(part, self._look([pictures[each] for each in part]), strict=True):
+            shown = [pictures[each] for each in part]
+            if view is not None:
+                shown = [view(self.preparation.square(pictures[each]), hashes[each]) for each in part]
+            for index, seen in zip(part, self._look(shown), strict=True):
                 found[index] = {"features": seen}
                 self.cache.put(made_of[index], {"features": seen})
         width = 2 * int(self.network.config.hidden_size)  # type: ignore[union-attr,arg-type]
@@ -80,13 +106,13 @@ class Backbone:
         seen: NDArray[np.float32] = torch.cat([tokens[:, 0], tokens[:, 1:].mean(1)], dim=1).float().cpu().numpy()
         return seen
 
-    def _made_of(self, pixels: NDArray[np.uint8]) -> dict[str, Any]:
+    def _made_of(self, picture: str, view: View | None) -> dict[str, Any]:
         shown = [self.preparation.size, self.preparation.mean, self.preparation.std, self.preparation.resample]
         return {
-            "picture": array_hash(pixels),
+            "picture": picture,
             "weights": self.sha256,
             "preparation": [*shown, self.precision, self.device.type],
-        }
+        } | ({} if view is None else {"view": dict(view.told)})
 
 
 def tag_head(features: int, hidden: int, tags: int) -> nn.Sequential:

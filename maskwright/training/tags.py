@@ -32,15 +32,20 @@ def teach_head(
     truth: NDArray[np.float32],
     held_out: NDArray[np.bool_],
     plan: HeadPlan,
+    *,
+    views: NDArray[np.float32] | None = None,
 ) -> list[dict[str, Any]]:
     """Teach `head` in place and leave it at its best: the history, a line per epoch.
 
-    `features` (n, d), `truth` (n, tags) is 1, 0, or nan where nobody knows, which counts nowhere. The loss of the
+    `features` (n, d), `truth` (n, tags) is 1, 0, how likely a tag is, or nan where nobody knows, which counts nowhere.
+    `views` (n, views, d) are features of other looks at the same pictures: each epoch learns from one look at each,
+    drawn by chance; those of pictures that are held out are never read. The loss of the
     `held_out` pictures (of all, if none is) decides about the learning rate, the end, and what is best; of equally
     good epochs the first. The same on every run with the same number of threads.
     """
     device = next(head.parameters()).device
-    given, wanted = (torch.from_numpy(each).to(device) for each in (features, truth))
+    looks = features[:, None] if views is None else np.concatenate([features[:, None], views], axis=1)
+    given, wanted = (torch.from_numpy(each).to(device) for each in (looks, truth))
     learned = np.flatnonzero(~held_out)
     judged = torch.from_numpy(np.flatnonzero(held_out) if held_out.any() else learned).to(device)
     adam = torch.optim.Adam(head.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
@@ -51,8 +56,10 @@ def teach_head(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(plan.random_state)
         for epoch in range(plan.epochs):
-            loss = _epoch(head, adam, given, wanted, random.permutation(learned), plan.batch)
-            held = _judge(head, given[judged], wanted[judged])
+            order = random.permutation(learned)
+            chosen = given[order, 0] if views is None else given[order, random.integers(0, len(looks[0]), len(order))]
+            loss = _epoch(head, adam, chosen, wanted[order], plan.batch)
+            held = _judge(head, given[judged, 0], wanted[judged])
             history.append(
                 {"epoch": epoch + 1, "loss": loss, "held_out_loss": held, "rate": adam.param_groups[0]["lr"]}
             )
@@ -67,16 +74,13 @@ def teach_head(
     return history
 
 
-def _epoch(
-    head: nn.Module, adam: torch.optim.Optimizer, given: Tensor, wanted: Tensor, order: NDArray[Any], batch: int
-) -> float:
+def _epoch(head: nn.Module, adam: torch.optim.Optimizer, given: Tensor, wanted: Tensor, batch: int) -> float:
     head.train()
-    parts = np.array_split(order, max(1, len(order) // batch))  # no last batch of one, which cannot be normalised
+    parts = max(1, len(given) // batch)  # no last batch of one, which cannot be normalised
     losses = []
-    for part in parts:
-        rows = torch.from_numpy(part).to(given.device)
+    for pictures, truth in zip(given.tensor_split(parts), wanted.tensor_split(parts), strict=True):
         adam.zero_grad()
-        loss = _loss(head(given[rows]), wanted[rows])
+        loss = _loss(head(pictures), truth)
         loss.backward()  # type: ignore[no-untyped-call]
         adam.step()
         losses.append(loss.item())

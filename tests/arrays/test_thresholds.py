@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from maskwright.arrays.thresholds import f1_thresholds, tag_scores
+from maskwright.arrays.thresholds import f1_thresholds, share_scores, tag_scores
 
 SCORES = arrays(np.float64, (9, 2), elements=st.sampled_from([0.0, 0.05, 0.3, 0.3004, 0.5, 0.999, 1.0]))
 TRUTH = arrays(np.float64, (9, 2), elements=st.sampled_from([0.0, 1.0, np.nan]))
@@ -45,3 +45,30 @@ def test_unknown_tags_count_nowhere() -> None:
 def test_shapes_have_to_fit() -> None:
     with pytest.raises(ValueError, match="pictures, tags"):
         f1_thresholds([0.5], [1])
+
+
+def test_errors_of_shares_are_those_of_torch_and_scikit_learn() -> None:
+    torch = pytest.importorskip("torch")
+    from sklearn.metrics import explained_variance_score, mean_absolute_error, root_mean_squared_error
+
+    random = np.random.default_rng(0)
+    truth, scores = random.random((40, 3)), random.random((40, 3)).clip(0.01, 0.99)
+    truth[:5] = 0
+    said = share_scores(scores, truth)
+    divergence = torch.nn.functional.kl_div(torch.tensor(scores).log(), torch.tensor(truth), reduction="batchmean")
+    assert said == pytest.approx(
+        {
+            "rmse": root_mean_squared_error(truth.ravel(), scores.ravel()),
+            "mae": mean_absolute_error(truth, scores),
+            "kl_divergence": float(divergence),
+            "explained_variance": explained_variance_score(truth, scores),
+        }
+    )
+
+
+def test_what_nobody_knows_counts_nowhere_in_errors_of_shares() -> None:
+    truth, scores = np.array([[0.2, 0.7], [0.6, 0.1], [0.9, 0.4]]), np.array([[0.1, 0.6], [0.5, 0.3], [0.9, 0.2]])
+    more = np.concatenate([truth, np.full((2, 2), np.nan)]), np.concatenate([scores, [[1.0, 0.0], [0.5, 0.5]]])
+    assert share_scores(more[1], more[0]) == share_scores(scores, truth)
+    assert all(np.isnan(each) for each in share_scores([[0.5]], [[np.nan]]).values())
+    assert np.isfinite(list(share_scores([[0.0], [1.0]], [[1.0], [0.0]]).values())).all()

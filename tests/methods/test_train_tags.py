@@ -115,6 +115,45 @@ def test_sites_are_held_out_whole(frames: Path, backbone: Path) -> None:
     assert (none.thresholds, none.scores) == ((0.5,), {})
 
 
+def test_probabilities_with_views_from_a_table_to_a_card(frames: Path, backbone: Path, tmp_path: Path) -> None:
+    """Coral is told by how red a frame is, sand by yes and no, and rock by nobody for most."""
+    rows, random = ["FileName,coral,sand,rock"], np.random.default_rng(3)
+    for index in range(40):
+        redness = random.random()
+        pixels = random.integers(0, 40, (30, 50, 3)) + [150 * redness, 0, 0] + [60 * (index % 4 < 2)] * 3
+        Image.fromarray(pixels.astype(np.uint8)).save(frames / f"f{index:02}.png")
+        coral = "" if index % 7 == 3 else f"{redness:.3f}"
+        rows.append(f"f{index:02}.png,{coral},{int(index % 4 < 2)},{'0.5' if index == 0 else ''}")
+    (tmp_path / "shares.csv").write_text("\n".join(rows) + "\n")
+    arguments = ["train", "train_tags", str(frames), "--hints", str(tmp_path / "shares.csv"), "--quiet"]
+    settings = {"backbone": backbone, "size": SIZE, "precision": "float32", "device": "cpu", "batch": 8, "epochs": 80}
+    for key, value in {**settings, "views": 2, "cache": tmp_path / "kept"}.items():
+        arguments += ["--set", f"{key}={value}"]
+    assert main([*arguments, "--out", str(tmp_path / "model")]) == 0
+    told = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert told["tags"] == ["coral", "rock", "sand"]
+    assert told["training"]["probabilities"] == ["coral", "rock"]
+    assert told["training"]["augmentation"] == "2 views of each picture, by chance"
+    assert {"rmse", "mae", "kl_divergence", "explained_variance", "f1_macro"} <= set(told["scores"])
+    assert told["scores"]["rmse"] < 0.3 and told["scores"]["f1_macro"] > 0.8
+    thresholds = json.loads((tmp_path / "model" / "threshold.json").read_text())
+    assert thresholds["coral"] == thresholds["rock"] == 0.5 and thresholds["sand"] != 0.5
+    assert "rmse" in (tmp_path / "model" / "README.md").read_text()
+    assert len(list((tmp_path / "kept").iterdir())) == 40 + 2 * 32, "views of those held out are never made"
+    assert main([*arguments, "--out", str(tmp_path / "again")]) == 0
+    same = [(tmp_path / each / "model.safetensors").read_bytes() for each in ("model", "again")]
+    assert same[0] == same[1]
+
+
+def test_what_two_files_say_of_one_tag_has_to_agree(frames: Path, backbone: Path) -> None:
+    tags = [Tags(frozenset({"coral"}), frozenset()), Tags(frozenset(), frozenset(), {"coral": 0.25})]
+    both = Sample("a", frames / "f00.png", hints=tuple(tags))
+    with pytest.raises(InputError, match=r"a: 'coral' is 0\.25 in one file and 1 in another"):
+        TrainTags(str(backbone), size=SIZE, device="cpu")([both])
+    with pytest.raises(InputError, match="views is -1"):
+        TrainTags(views=-1)
+
+
 def test_too_little_to_learn_from_is_told(frames: Path, backbone: Path) -> None:
     path = frames / "f00.png"
     learner = TrainTags(str(backbone), size=SIZE, device="cpu")

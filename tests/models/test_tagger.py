@@ -14,7 +14,9 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from maskwright.errors import FormatError, InputError, UnknownNameError  # noqa: E402
-from maskwright.models.tagger import Tagger, load_backbone, read_tagger, tag_head  # noqa: E402
+from maskwright.models.feature_cache import FeatureCache, array_hash  # noqa: E402
+from maskwright.models.tagger import Backbone, Tagger, load_backbone, read_tagger, tag_head  # noqa: E402
+from maskwright.training.tag_views import View  # noqa: E402
 from maskwright.training.tags import HeadPlan, teach_head  # noqa: E402
 from tests.models.tiny_dinov2 import SIZE, save_tiny_dinov2  # noqa: E402
 
@@ -61,6 +63,31 @@ def test_a_picture_is_looked_at_once(folder: Path, monkeypatch: pytest.MonkeyPat
     backbone.features(pictures(3))
     assert looks == [2, 1]
     assert backbone.features([]).shape == (0, 32)
+
+
+def test_views_are_looked_at_once_too_and_only_where_they_are_not_there(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    look = Backbone._look
+    monkeypatch.setattr(Backbone, "_look", lambda self, given: looks.append(len(given)) or look(self, given))
+
+    def seen(view: View | None) -> np.ndarray:
+        cache = FeatureCache(folder=tmp_path / "kept")
+        return load_backbone(str(folder), "cpu", "float32", size=SIZE, cache=cache).features(pictures(3), view=view)
+
+    plain, first, second = seen(None), seen(View(0)), seen(View(1))
+    assert looks == [3, 3, 3]
+    np.testing.assert_array_equal(seen(View(0)), first)
+    np.testing.assert_array_equal(seen(None), plain)
+    assert looks == [3, 3, 3], "the folder has them all"
+    seen(View(0, random_state=5))
+    assert looks[3:] == [3], "another seed, other looks"
+    many = np.stack([plain, first, second, *(seen(View(n)) for n in range(2, 8))])
+    assert (many[1:] != plain).any(axis=(1, 2)).sum() >= 5
+    by_hand = load_backbone(str(folder), "cpu", "float32", size=SIZE)
+    varied = [View(1)(by_hand.preparation.square(each), array_hash(each)) for each in pictures(3)]
+    np.testing.assert_allclose(by_hand.features(varied), second, atol=1e-5)
 
 
 def some_tagger(folder: Path) -> Tagger:
@@ -140,6 +167,55 @@ def test_a_head_learns_and_does_so_the_same_way_twice() -> None:
     assert torch.equal(*logits)
     known = held_out[:, None] & ~np.isnan(truth)
     assert ((logits[0].numpy() > 0) == (truth == 1))[known].mean() > 0.8
+
+
+def test_each_epoch_learns_from_one_look_at_each_picture_and_never_reads_held_out_views() -> None:
+    features, truth, held_out = learnable()
+    views = np.stack([features] * 3, axis=1)
+    views[held_out] = np.nan
+    seen: list[np.ndarray] = []
+    head = tag_head(32, 32, 3)
+    head.register_forward_pre_hook(lambda module, given: seen.append(given[0].numpy()) if module.training else None)
+    marked = views + np.arange(1, 4, dtype=np.float32)[None, :, None] * 100
+    teach_head(head, features, truth, held_out, HeadPlan(epochs=1), views=marked)
+    shown = np.concatenate(seen)
+    assert len(shown) == (~held_out).sum(), "one look at each"
+    of = np.rint(shown.mean(axis=1) / 100).astype(int)
+    assert np.bincount(of, minlength=4) == pytest.approx(np.full(4, len(shown) / 4), abs=40)
+    torch.manual_seed(1)
+    better = tag_head(32, 32, 3)
+    blind = np.zeros_like(features)
+    blind[held_out] = features[held_out]
+    history = teach_head(better, blind, truth, held_out, HeadPlan(epochs=40), views=views)
+    assert min(each["held_out_loss"] for each in history) < 0.75 * history[0]["held_out_loss"], "views teach"
+
+
+def test_probabilities_are_learned_as_they_are() -> None:
+    random = np.random.default_rng(2)
+    features = random.normal(size=(900, 16)).astype(np.float32)
+    likely = 1 / (1 + np.exp(-1.5 * features[:, :2])).astype(np.float32)
+    truth = likely.copy()
+    truth[random.random(truth.shape) < 0.3] = np.nan
+    torch.manual_seed(1)
+    head = tag_head(16, 32, 2)
+    held_out = np.arange(900) % 3 == 0
+    teach_head(head, features, truth, held_out, HeadPlan(epochs=60))
+    with torch.inference_mode():
+        found = torch.sigmoid(head(torch.from_numpy(features[held_out]))).numpy()
+    wanted = likely[held_out]
+    assert np.abs(found - wanted).mean() < 0.09 < 0.15 < np.abs(wanted - wanted.mean(axis=0)).mean()
+    torch.manual_seed(1)
+    rounded = tag_head(16, 32, 2)
+    teach_head(
+        rounded,
+        features,
+        np.where(np.isnan(truth), np.nan, truth > 0.5).astype(np.float32),
+        held_out,
+        HeadPlan(epochs=60),
+    )
+    with torch.inference_mode():
+        sure = torch.sigmoid(rounded(torch.from_numpy(features[held_out]))).numpy()
+    assert np.abs(found - wanted).mean() < np.abs(sure - wanted).mean() - 0.05, "yes and no would lose the shares"
 
 
 def test_the_best_epoch_is_kept_and_learning_ends() -> None:
