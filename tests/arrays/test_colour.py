@@ -180,3 +180,9 @@ def test_pixels_do_not_depend_on_where_in_the_picture_they_are() -> None:
     np.testing.assert_array_equal(laid[-30:, -50:], overlay(few, ids, palette(3), confidence=sure, outlines=False))
     dark = np.tile(few // 3, (12, 8, 1))
     np.testing.assert_array_equal(underwater(dark)[-30:, -50:], underwater(dark)[:30, :50])
+
+
+def test_a_channel_that_is_dark_where_valid_is_left_as_it_is() -> None:
+    pixels = np.array([[[0, 20], [7, 60]]], np.uint8)
+    balanced = grey_world(pixels, valid=np.array([[True, False]]))
+    assert balanced.tolist() == [[[0, 10], [7, 30]]]
