@@ -257,8 +257,16 @@ def _extent(box: Any, where: str) -> tuple[float, float, float, float] | None:
 def _keypoints(values: Any, where: str) -> NDArray[np.float64] | None:
     if values is None:
         return None
-    if not isinstance(values, list) or len(values) % 3 or not all(_is_number(each) for each in values):
-        raise FormatError(f"{where}: keypoints are {str(values)[:40]}; expected x, y, visibility for each")
+    if not isinstance(values, list) or len(values) % 3:
+        found = f"{len(values)} numbers" if isinstance(values, list) else str(values)[:40]
+        raise FormatError(f"{where}: keypoints are {found}; expected x, y, visibility for each joint; write all three")
+    for start in range(0, len(values), 3):
+        if not all(_is_number(each) for each in values[start : start + 3]):
+            said = ", ".join(str(each)[:20] for each in values[start : start + 3])
+            raise FormatError(
+                f"{where}: keypoint {start // 3 + 1} is {said}; expected the numbers x, y, visibility; write 0, 0, 0 "
+                "for a joint that is not seen"
+            )
     return np.array(values, np.float64).reshape(-1, 3)[:, [1, 0, 2]]
 
 

@@ -17,6 +17,7 @@ from maskwright.anatomy.canvas import Canvas
 from maskwright.anatomy.doubts import Doubt, Doubter
 from maskwright.anatomy.outlines import Outline, cropped, find_outlines, match_outlines
 from maskwright.anatomy.parity import is_of, parity_shares
+from maskwright.anatomy.refusals import animals_by, check_outline, check_parts, check_places
 from maskwright.anatomy.seeds import PartSeeds, joined, part_seeds, visible_joints
 from maskwright.anatomy.spread import Parts, spread_parts
 from maskwright.anatomy.stability import Stability, stability
@@ -79,6 +80,11 @@ class KeypointParts:
         for name, low in (("band_px", 0.0), ("reach_fraction", 0.0), ("snap_fraction", 0.0)):
             if not getattr(self, name) >= low:
                 raise InputError(f"{name} is {getattr(self, name)}; expected {low:g} or more; leave it out")
+        for name in ("band_px", "snap_fraction"):
+            if math.isinf(getattr(self, name)):
+                raise InputError(f"{name} is {getattr(self, name)}; expected a number; leave it out")
+        if self.visible is not None and not math.isfinite(self.visible):
+            raise InputError(f"visible is {self.visible}; expected a score such as 0.5; leave it out")
         if not 0 < self.spacing_fraction <= 1:
             raise InputError(f"spacing_fraction is {self.spacing_fraction}; expected above 0, at most 1; try 0.05")
         if min(self.grid) < 1:
@@ -130,8 +136,10 @@ class KeypointParts:
         self, image: Image, hints: Sequence[Hint], given: Sequence[Keypoints], ids: NDArray[np.uint8]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32], list[dict[str, Any]]]:
         profile = self._profile
-        views = [each for animal in given for each in profile.animals_of(animal)]
+        views = animals_by(profile, given)
         animals = [each for each in views if visible_joints(each, profile, self._visible)]
+        for each in animals:
+            check_places(visible_joints(each, profile, self._visible), image.grid)
         if not animals:
             raise InputError(
                 f"no joint has a place and a score of at least {self._visible:g}; expected one; lower `visible` or "
@@ -166,14 +174,18 @@ class KeypointParts:
             canvas.paint(outline, parts, stable.firmness, size, profile.odds, self.band_px, reach)
             doubted = [each for some in doubts for each in some]
             told.append(_told(seeds, parts, outline, doubted, self._left_out(doubted), stable))
+        check_parts(canvas.class_ids, ids, max(len(visible_joints(each, profile, self._visible)) for each in animals))
         return canvas.class_ids, canvas.confidence, told
 
     @cached_property
     def _doubter(self) -> Doubter:
         return Doubter(self._profile)
 
-    def _doubts(self, animal: Keypoints, outline: Outline | None = None, snap: float = 0.0) -> tuple[Doubt, ...]:
-        return self._doubter.doubts(visible_joints(animal, self._profile, self._visible), outline, snap=snap)
+    def _doubts(self, animal: Keypoints, outline: Outline, snap: float) -> tuple[Doubt, ...]:
+        joints = visible_joints(animal, self._profile, self._visible)
+        doubts = self._doubter.doubts(joints, outline, snap=snap)
+        check_outline(joints, doubts)
+        return doubts
 
     def _trusted(self, animal: Keypoints) -> dict[str, tuple[float, float]]:
         """The joints of an animal that are seen and believed as long as nobody knows its outline."""

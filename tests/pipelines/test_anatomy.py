@@ -146,7 +146,7 @@ def test_a_turned_photograph_is_upright(tmp_path: Path) -> None:
     [
         ({"keypoints": [0, 0, 0] * 5}, "no joints for this picture"),
         ({"segmentation": [[200, 200, 210, 200, 210, 210]]}, "the outline of an animal has no pixel"),
-        ({"keypoints": [900, 900, 2] * 5}, "no joint of an animal lies in or near its outline"),
+        ({"keypoints": [900, 900, 2] * 5}, "5 of an animal's 5 joints lie outside the picture of 30 x 60 pixels"),
     ],
 )
 def test_one_bad_picture_fails_and_the_others_are_done(
@@ -161,6 +161,40 @@ def test_one_bad_picture_fails_and_the_others_are_done(
     ((name, reason),) = outcome.failed
     assert name == "b"
     assert said in reason
+
+
+@pytest.mark.parametrize(
+    ("places", "settings", "said"),
+    [
+        ([(y, x) for x, y in PLACES], {}, "lie outside the picture of 30 x 60 pixels; expected them inside; x and y"),
+        ([(30, 10)] * 5, {}, "all 5 joints of an animal lie at row 10, column 30"),
+        ([(x - 8, y) for x, y in [(50, 27), (30, 27), (8, 3), (30, 20), (30, 24)]], {"snap_fraction": 0.05},
+         "of an animal's 5 joints lie outside its outline; expected most of them inside"),
+        (PLACES, {"band_px": 500}, "no pixel of the animals has a part, by 5 joints; expected some"),
+        (PLACES, {"profile": "mouse"}, "expected its joints; quadruped5 knows all that are named here"),
+    ],
+)  # fmt: skip
+def test_joints_that_cannot_be_of_this_animal(
+    pictures: Path, tmp_path: Path, places: list[tuple[int, int]], settings: dict[str, Any], said: str
+) -> None:
+    hints = _coco(tmp_path / "j.json", ["a.png", "b.png"], keypoints=[each for x, y in places for each in (x, y, 2)])
+    outcome = label("keypoint_parts", pictures, hints=hints, out=tmp_path / "parts", settings=settings)
+    assert outcome.done == 0 and not (tmp_path / "parts" / "a.png").exists()
+    assert all(said in reason for _, reason in outcome.failed), outcome.failed
+
+
+@pytest.mark.parametrize("setting", ["visible=nan", "snap_fraction=inf", "band_px=inf", "doubted=maybe"])
+def test_settings_that_are_no_number_are_refused(pictures: Path, tmp_path: Path, setting: str) -> None:
+    hints = _coco(tmp_path / "j.json", ["a.png", "b.png"])
+    code = main(["label", "keypoint_parts", str(pictures), "--hints", str(hints), "--out", str(tmp_path / "parts"),
+                 "--quiet", "--set", setting])  # fmt: skip
+    assert code == 2 and not (tmp_path / "parts").exists()
+
+
+def test_a_keypoint_that_is_no_number_is_told_with_what_to_write(pictures: Path, tmp_path: Path) -> None:
+    hints = _coco(tmp_path / "j.json", ["a.png"], keypoints=[50, 10, 2, float("nan"), 8, 2, *[0] * 9])
+    with pytest.raises(InputError, match="keypoint 2 is nan, 8, 2; expected the numbers x, y, visibility; write 0, 0"):
+        label("keypoint_parts", pictures, hints=hints, out=tmp_path / "parts")
 
 
 def test_a_thin_box_a_broken_picture_and_one_without_joints(pictures: Path, tmp_path: Path) -> None:
