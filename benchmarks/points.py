@@ -30,7 +30,7 @@ from maskwright.io.images import read_image
 from maskwright.methods.catalogue import make_method
 from maskwright.metrics.intervals import bootstrap
 from maskwright.metrics.overlap import Overlap
-from maskwright.types import Mask, Points, Sample
+from maskwright.types import UNKNOWN, Mask, Points, Sample
 
 NAMES = ("background", "thing")
 METHODS = ("nearest_point", "geodesic_point", "random_walk", "point_forest")
@@ -79,7 +79,7 @@ def shrunk(pixels: NDArray[Any], truth: NDArray[np.uint8], side: int) -> tuple[N
 def drawn(truth: NDArray[np.uint8], count: int, random: np.random.Generator) -> Points:
     """`count` pixels of each class, or all it has."""
     places = []
-    for class_id in np.unique(truth):
+    for class_id in np.unique(truth[truth != UNKNOWN]):
         found = np.flatnonzero(truth == class_id)
         places.append(random.choice(found, min(count, len(found)), replace=False))
     flat = np.concatenate(places)

@@ -39,8 +39,8 @@ from maskwright.tiled import predict_mask
 from maskwright.types import Mask
 
 SETTINGS: dict[str, Any] = {
-    "width": 12, "crop": 128, "batch": 4, "steps": 250, "light": "relative", "confidence": "soft", "affinity": 0.0,
-    "split": "none", "score_every": 250, "class_names": NAMES,
+    "width": 12, "crop": 128, "batch": 4, "steps": 250, "light": "both", "point_weight": 0.0,
+    "affinity": 0.0, "split": "none", "score_every": 250, "class_names": NAMES,
 }  # fmt: skip
 SIDES = {"nuclei": 320, "herbarium": 320, "animals": 256, "buildings": 256}
 FOLDS = 4

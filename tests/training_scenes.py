@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 
-from maskwright.io.masks import write_mask
-from maskwright.types import UNKNOWN, Grid, Mask, Sample
+from maskwright.io.masks import read_mask, write_mask
+from maskwright.types import UNKNOWN, Grid, Mask, Points, Sample
 
 CLASS_NAMES = ("", "coral", "sand")
 
@@ -33,3 +35,15 @@ def make_samples(
         write_mask(mask_path, Mask(truth, CLASS_NAMES, grid))
         samples.append(Sample(f"p{number}", image_path, mask_paths=(mask_path,)))
     return samples
+
+
+def pointed(samples: Sequence[Sample], count: int = 4) -> list[Sample]:
+    """The samples with `count` points of each class instead of their masks."""
+    made = []
+    for number, sample in enumerate(samples):
+        truth = read_mask(sample.mask_paths[0]).class_ids
+        random = np.random.default_rng(number)
+        places = np.concatenate([random.permutation(np.argwhere(truth == each))[:count] for each in (1, 2)])
+        points = Points(places[:, 0].astype(float), places[:, 1].astype(float), truth[places[:, 0], places[:, 1]])
+        made.append(replace(sample, mask_paths=(), hints=(points,)))
+    return made

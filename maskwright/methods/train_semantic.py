@@ -45,8 +45,10 @@ class TrainSemantic:
     look-alike neighbours that nobody named disagree (it helps few points where colour tells classes apart). `balance` 1
     draws classes as often as they occur, 0 equally often.
 
-    Where there are masks and points, points have a loss of their own, which counts `point_weight`; with 0 each is a
-    pixel like any other. `light` "relative" shows the network each window in its own light, for photographs.
+    With `spread`, pictures with points and no mask get soft labels of what looks like the points of all pictures, up to
+    the edges (training.spread_points). Beside masks or such labels points have a loss of their own, which counts
+    `point_weight`; with 0 each is a pixel like any other. `light` "relative" shows the network each window in its own
+    light, "both" as it is and so, for photographs.
 
     Of several masks of a picture the "first" that knows a pixel counts; with `several_masks` "agree", a pixel of which
     two say different things is unknown.
@@ -71,8 +73,9 @@ class TrainSemantic:
     least_confidence: float = 0.0
     several_masks: Literal["first", "agree"] = "first"
     affinity: float = 1.0
+    spread: bool = False
     point_weight: float = 1.0
-    light: Literal["as_it_is", "relative"] = "as_it_is"
+    light: Literal["as_it_is", "relative", "both"] = "as_it_is"
     balance: float = 0.5
     steps: int = 500
     crop: int = 160
@@ -118,14 +121,20 @@ class TrainSemantic:
         from maskwright.training.fit import fit
         from maskwright.training.pictures import gather_pictures
         from maskwright.training.semantic import HeldOut
+        from maskwright.training.splits import divide
+        from maskwright.training.spread_points import spread_points
 
         collection = gather_pictures(samples, self.class_names, agreed=self.several_masks == "agree")
-        division, cells = self._divided(collection)
+        division = divide(
+            collection, how=self.split, fraction=self.held_out, random_state=self.random_state, block_px=self.block_px
+        )
+        taught = spread_points(collection, division, random_state=self.random_state) if self.spread else collection
+        cells = self._cells(taught, division)
         record, network = self._network(collection)
         held_out = HeldOut(record, collection, division, 2 * self.crop)
         fitted = fit(
             network,
-            self._cutter(collection, division, cells).batch_of,
+            self._cutter(taught, division, cells).batch_of,
             self._objective(record, cells),
             self._plan(record),
             score_of=held_out if held_out.places else None,
@@ -136,21 +145,17 @@ class TrainSemantic:
         told = self._told(record, collection, division, fitted, scored=bool(held_out.places))
         return TrainedSegmenter(told, fitted.state, device=self.device, precision=self.precision)
 
-    def _divided(self, collection: Collection) -> tuple[Division, Cells]:
-        """What is held out, and where may be learned."""
-        from maskwright.training.splits import divide
+    def _cells(self, collection: Collection, division: Division) -> Cells:
+        """Where may be learned."""
         from maskwright.training.windows import count_cells
 
-        division = divide(
-            collection, how=self.split, fraction=self.held_out, random_state=self.random_state, block_px=self.block_px
-        )
         cells = count_cells(collection, division, least_confidence=self.least_confidence)
         if not cells.by_class.any():
             raise EmptyResultError(
                 f"train_semantic: no pixel is left to learn from in {len(collection.pictures)} pictures; expected "
                 "masks with known pixels; lower least_confidence or held_out, or look at the masks"
             )
-        return division, cells
+        return cells
 
     def _network(self, collection: Collection) -> tuple[ModelRecord, nn.Module]:
         """The network to start from, and the record it will be kept with."""
@@ -166,7 +171,7 @@ class TrainSemantic:
         classes = sum(map(bool, collection.class_names))
         made = new_network(
             self.network, collection.bands, classes, width=self.width, backbone=self.backbone, decoder=self.decoder,
-            encoder_weights=self.encoder_weights, relative=self.light == "relative",
+            encoder_weights=self.encoder_weights, light=self.light,
         )  # fmt: skip
         mean, std = statistics(collection)
         record = ModelRecord(

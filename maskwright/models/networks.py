@@ -14,6 +14,7 @@ from maskwright.errors import FormatError
 from maskwright.models.segformer import Backbone
 
 Kind = Literal["unet", "segformer", "smp"]
+Light = Literal["as_it_is", "relative", "both"]
 
 
 def new_network(
@@ -25,20 +26,22 @@ def new_network(
     backbone: str = "",
     decoder: str = "unet",
     encoder_weights: Path | None = None,
-    relative: bool = False,
+    light: Light = "as_it_is",
 ) -> Backbone:
     """A network to train: our small U-Net, a SegFormer, or an encoder and decoder of segmentation-models-pytorch.
 
-    With `relative` each window is shown to it in its own light (`models.relative`).
+    `light` "relative" shows it each window in its own light, "both" as it is and in its own light (`models.relative`).
     """
-    if relative:
+    if light != "as_it_is":
         from maskwright.models.relative import Relative
 
+        beside = light == "both"
+        shown = 2 * bands if beside else bands
         inner = new_network(
-            kind, bands, classes, width=width, backbone=backbone, decoder=decoder, encoder_weights=encoder_weights
+            kind, shown, classes, width=width, backbone=backbone, decoder=decoder, encoder_weights=encoder_weights
         )
-        told = {"kind": "relative", "inner": inner.architecture}
-        return inner._replace(network=Relative(inner.network), architecture=told)
+        told = {"kind": "relative", "inner": inner.architecture, "beside": beside}
+        return inner._replace(network=Relative(inner.network, beside=beside), architecture=told)
     if kind == "unet":
         record = {"kind": "unet", "bands": bands, "classes": classes, "width": width}
         return Backbone(network_of(record), record, None, None)
@@ -61,7 +64,7 @@ def network_of(record: Mapping[str, Any]) -> nn.Module:
     if kind == "relative":
         from maskwright.models.relative import Relative
 
-        return Relative(network_of(record["inner"]))
+        return Relative(network_of(record["inner"]), beside=record["beside"])
     if kind == "whole_window":
         from maskwright.models.whole_window import WholeWindow
 

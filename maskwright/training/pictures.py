@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.arrays.ground import pixel_metres
-from maskwright.arrays.windows import Window, split
+from maskwright.arrays.windows import Window, shift, split
 from maskwright.errors import EmptyResultError, GridError, InputError
 from maskwright.io.images import LAZY_PIXELS, file_sha256, picture_size, rasters_module, read_image
 from maskwright.io.masks import confidence_path, read_mask, read_story, story_path
@@ -27,21 +27,36 @@ KEPT_BYTES = 2**30
 BAND_ROWS = 1024
 
 
+MASK, POINT, SPREAD = 0, 1, 2
+"""Who told the class of a pixel: a mask (or nobody), a point, or the look-alikes of points (training.spread_points)."""
+
+CERTAIN = 255
+
+
+class Tile(NamedTuple):
+    """What look-alikes of points say of a window of a picture: class ids, and how sure that is in steps of 1/255."""
+
+    window: Window
+    class_ids: NDArray[np.uint8]
+    sure: NDArray[np.uint8]
+
+
 class Part(NamedTuple):
     """A window of a labelled picture: pixels as in the file, where there is data, class ids, how sure they are, and
-    which of them somebody named (points)."""
+    who told them: `MASK`, `POINT` or `SPREAD`."""
 
     pixels: NDArray[Any]
     valid: NDArray[np.bool_]
     class_ids: NDArray[np.uint8]
     confidence: NDArray[np.float32]
-    named: NDArray[np.bool_]
+    told_by: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
     """One picture with its labels, shown with `bands` bands. `to_ids` (masks, 256) leads from the ids of each mask file
-    to those of the model. With `agreed`, nobody knows a pixel of which two masks say different things."""
+    to those of the model. With `agreed`, nobody knows a pixel of which two masks say different things. `tiles` are
+    labels spread from the points of a picture without masks."""
 
     sample: Sample
     grid: Grid
@@ -49,6 +64,7 @@ class Labelled:
     to_ids: tuple[NDArray[np.uint8], ...]
     store: Store
     agreed: bool = False
+    tiles: tuple[Tile, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,7 +90,9 @@ class Labelled:
             pixels = pixels.repeat(self.bands, axis=2)
         class_ids, confidence = self.labels(window)
         class_ids[~valid] = UNKNOWN
-        return Part(pixels, valid, class_ids, confidence, self.named(window))
+        told_by = np.full(class_ids.shape, SPREAD if self.tiles else MASK, np.uint8)
+        told_by[self.named(window)] = POINT
+        return Part(pixels, valid, class_ids, confidence, told_by)
 
     def named(self, window: Window) -> NDArray[np.bool_]:
         """Pixels of a window that points lie on."""
@@ -84,7 +102,8 @@ class Labelled:
         return found
 
     def labels(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Class ids and confidence of a window: the first mask that knows a pixel; points lie on top of all."""
+        """Class ids and confidence of a window: the first mask that knows a pixel, else what was spread from points;
+        points lie on top of all."""
         class_ids = np.full((window.height, window.width), UNKNOWN, np.uint8)
         confidence = np.zeros(class_ids.shape, np.float32)
         disputed = np.zeros(class_ids.shape, bool)
@@ -97,6 +116,8 @@ class Labelled:
             class_ids[new], confidence[new] = found[new], sure[new]
         if self.agreed:
             class_ids[disputed] = UNKNOWN
+        for tile in self.tiles:
+            _lay(tile, window, class_ids, confidence)
         for points in self.points:
             _paint(points, window, class_ids, confidence)
         piece = self.sample.piece
@@ -293,6 +314,15 @@ def _paint(points: Points, window: Window, class_ids: NDArray[np.uint8], confide
     here, inside = _inside(points, window)
     class_ids[here] = points.class_ids[inside]
     confidence[here] = 1.0 if points.weights is None else np.clip(points.weights[inside], 0, 1)
+
+
+def _lay(tile: Tile, window: Window, class_ids: NDArray[np.uint8], confidence: NDArray[np.float32]) -> None:
+    met = window.meet(tile.window)
+    if met is None:
+        return
+    here, there = (shift(met, each.top, each.left).slices for each in (window, tile.window))
+    class_ids[here] = tile.class_ids[there]
+    confidence[here] = tile.sure[there] / np.float32(CERTAIN)
 
 
 def _inside(points: Points, window: Window) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]:

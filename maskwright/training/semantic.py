@@ -15,7 +15,7 @@ from maskwright.arrays.counts import confusion
 from maskwright.metrics.overlap import Overlap
 from maskwright.models.weights import ModelRecord, normalise
 from maskwright.training import losses
-from maskwright.training.pictures import Collection, Labelled
+from maskwright.training.pictures import POINT, SPREAD, Collection, Labelled
 from maskwright.training.splits import Division
 from maskwright.training.windows import Batch, scored_batch, scored_windows
 from maskwright.types import UNKNOWN
@@ -29,7 +29,9 @@ class Objective:
     """The loss of a batch of windows under a network. `class_weights` has one number for each named class, or is None.
 
     Where masks and points are both known, points have a mean of their own, which counts `point_weight`: a few of them
-    would be lost among the pixels of masks. With 0 a point is a pixel like any other.
+    would be lost among the pixels of masks. With 0 a point is a pixel like any other. Labels spread from points are
+    soft targets, whatever `confidence` says.
+
     `affinity` counts the disagreement of look-alike neighbours (`losses.affinity`), which needs no labels.
     """
 
@@ -54,7 +56,13 @@ class Objective:
         ids = torch.from_numpy(self.channels[batch.class_ids]).to(device)
         count = len(self.record.class_ids)
         shares, weights = losses.shares_of(ids, count, confidence, soft=self.confidence == "soft")
-        total = self._supervised_apart(logits, shares, weights, torch.from_numpy(batch.named).to(device))
+        told_by = torch.from_numpy(batch.told_by).to(device)
+        if (told_by == SPREAD).any():
+            sure = torch.from_numpy(batch.confidence).to(device)
+            soft, known = losses.shares_of(ids, count, sure, soft=True)
+            shares = torch.where((told_by == SPREAD)[:, None], soft, shares)
+            weights = torch.where(told_by == SPREAD, known, weights)
+        total = self._supervised_apart(logits, shares, weights, told_by == POINT)
         if self.affinity:
             valid = torch.from_numpy(batch.valid).to(device)
             total = total + self.affinity * losses.affinity(logits, pixels.float(), valid=valid, known=weights > 0)

@@ -24,7 +24,7 @@ STATISTICS_WINDOWS = 64
 
 class Batch(NamedTuple):
     """Pixels (n, height, width, bands) float32 as in the files, what chance adds once they are normalised, labels, and
-    which labels are points (`named`)."""
+    who told them (training.pictures)."""
 
     pixels: NDArray[np.float32]
     gain: NDArray[np.float32]
@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     valid: NDArray[np.bool_]
     class_ids: NDArray[np.uint8]
     confidence: NDArray[np.float32]
-    named: NDArray[np.bool_]
+    told_by: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ def cut(
         _warp(part.valid.astype(np.uint8), chance, middle, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0,
         _warp(class_ids, chance, middle, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, UNKNOWN),
         _warp(part.confidence, chance, middle, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT),
-        _warp(part.named.astype(np.uint8), chance, middle, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0,
+        _warp(part.told_by, chance, middle, size, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT),
     )
 
 

@@ -16,7 +16,7 @@ from maskwright.io.masks import read_mask, write_mask
 from maskwright.methods.train_semantic import TrainSemantic
 from maskwright.tiled import predict_mask
 from maskwright.types import Points, Sample
-from tests.training_scenes import CLASS_NAMES, make_samples
+from tests.training_scenes import CLASS_NAMES, make_samples, pointed
 
 torch = pytest.importorskip("torch")
 QUICK: dict[str, Any] = {"width": 6, "steps": 40, "crop": 32, "batch": 4, "score_every": 20, "device": "cpu",
@@ -69,19 +69,14 @@ def test_it_learns(samples: list[Sample], tmp_path: Path, settings: dict[str, An
 
 def test_points_are_enough(samples: list[Sample], tmp_path: Path) -> None:
     """Six points a picture and no mask; without the agreement of look-alikes they are not enough."""
-    taught = []
-    for number, sample in enumerate(samples):
-        truth = read_mask(sample.mask_paths[0]).class_ids
-        random = np.random.default_rng(number)
-        places = np.concatenate([random.permutation(np.argwhere(truth == each))[:3] for each in (1, 2)])
-        ids = truth[places[:, 0], places[:, 1]]
-        points = Points(places[:, 0].astype(float), places[:, 1].astype(float), ids)
-        taught.append(dataclasses.replace(sample, mask_paths=(), hints=(points,)))
+    taught = pointed(samples, count=3)
     method = TrainSemantic(**{**QUICK, "steps": 100}, class_names=CLASS_NAMES, split="none", affinity=3.0)
     segmenter, alone = method(taught), dataclasses.replace(method, affinity=0.0)(taught)
     assert segmenter.class_names == CLASS_NAMES and _accuracy(segmenter, tmp_path / "new") > 0.93
     assert _accuracy(segmenter, tmp_path / "new") > _accuracy(alone, tmp_path / "newer") + 0.03
     assert TrainSemantic(**{**QUICK, "steps": 1}, split="none")(taught).class_names == ("", "1", "2")
+    spread = dataclasses.replace(method, affinity=0.0, spread=True)(taught)
+    assert _accuracy(spread, tmp_path / "newest") > _accuracy(alone, tmp_path / "newer") + 0.03
 
 
 def test_a_network_shown_relative_light_knows_pictures_of_another_light(samples: list[Sample], tmp_path: Path) -> None:
@@ -139,7 +134,8 @@ def test_the_same_again_and_another_with_another_seed(samples: list[Sample]) -> 
 
 
 def test_a_checkpoint_is_taken_up_only_by_the_same_training(samples: list[Sample], tmp_path: Path) -> None:
-    method = TrainSemantic(**{**QUICK, "steps": 12, "score_every": 4})
+    method = TrainSemantic(**{**QUICK, "steps": 12, "score_every": 4}, spread=True, light="both")
+    samples = [*pointed(samples[:3]), *samples[3:]]
     checkpoint = tmp_path / "checkpoint.pt"
 
     class KilledError(Exception):

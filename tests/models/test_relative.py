@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from maskwright.models.networks import network_of, new_network
+from maskwright.models.networks import Light, network_of, new_network
 from maskwright.models.relative import Relative
 
 
@@ -42,11 +43,17 @@ def test_a_window_of_one_colour_stays_calm_and_one_bright_pixel_is_held() -> Non
     assert float(Relative(Shown())(flat).abs().max()) == 5.0
 
 
-def test_it_is_rebuilt_from_its_record_with_the_network_inside() -> None:
-    made = new_network("unet", 2, 3, width=4, relative=True)
-    assert made.architecture == {
-        "kind": "relative", "inner": {"kind": "unet", "bands": 2, "classes": 3, "width": 4},
-    }  # fmt: skip
+def test_beside_them_stand_the_pixels_as_they_are() -> None:
+    pixels = torch.randn(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
+    shown = Relative(Shown(), beside=True)(pixels)
+    assert torch.equal(shown[:, :3], pixels) and torch.equal(shown[:, 3:], Relative(Shown())(pixels))
+
+
+@pytest.mark.parametrize(("light", "shown"), [("relative", 2), ("both", 4)])
+def test_it_is_rebuilt_from_its_record_with_the_network_inside(light: Light, shown: int) -> None:
+    made = new_network("unet", 2, 3, width=4, light=light)
+    inner = {"kind": "unet", "bands": shown, "classes": 3, "width": 4}
+    assert made.architecture == {"kind": "relative", "inner": inner, "beside": light == "both"}
     again = network_of(made.architecture)
     again.load_state_dict(made.network.state_dict())
     pixels = torch.randn(1, 2, 32, 48)

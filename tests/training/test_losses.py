@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from maskwright.models.weights import ModelRecord
 from maskwright.training.losses import affinity, cross_entropy, focal, shares_of, soft_dice
+from maskwright.training.pictures import MASK, POINT, SPREAD
+from maskwright.training.semantic import Objective
+from maskwright.training.windows import Batch
 
 Loss = Callable[..., Tensor]
 LOSSES = (cross_entropy, focal, soft_dice)
@@ -126,3 +133,39 @@ def test_affinity_asks_look_alikes_to_agree_and_nobody_else() -> None:
     hidden = torch.ones(1, 8, 16, dtype=torch.bool)
     hidden[:, 2:6] = False
     assert float(affinity(across, pixels, valid=hidden, reaches=(1,))) == pytest.approx(0, abs=1e-6)
+
+
+def _batch(told_by: list[int]) -> Batch:
+    """Four pixels in a row: a mask says 0 and 0, a point says 1; of the last pixel nobody knows anything."""
+    ids, sure = np.array([[[0, 0, 1, 255]]], np.uint8), np.array([[[0.8, 0.8, 1.0, 0.0]]], np.float32)
+    told = np.array([[told_by]], np.uint8)
+    return Batch(
+        np.zeros((1, 1, 4, 1), np.float32), np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32),
+        np.ones((1, 1, 4), bool), ids, sure, told,
+    )  # fmt: skip
+
+
+def _loss(batch: Batch, **settings: Any) -> tuple[float, Tensor]:
+    """The loss of a network that gives class 0 three quarters everywhere, and its slope in each pixel."""
+    logits = torch.tensor([3.0, 1.0]).log()[None, :, None, None].expand(1, 2, 1, 4).clone().requires_grad_()
+    record = ModelRecord({}, ("a", "b"), (0.0,), (1.0,))
+    answer = Objective(record, "ce", **settings)(cast("nn.Module", lambda pixels: logits), batch, torch.device("cpu"))
+    answer.backward()
+    assert logits.grad is not None
+    return float(answer.detach()), logits.grad[0, 0, 0]
+
+
+def test_points_beside_masks_have_a_mean_of_their_own() -> None:
+    masks, point = -math.log(0.75), -math.log(0.25)
+    batch = _batch([MASK, MASK, POINT, MASK])
+    assert _loss(batch, point_weight=2.0)[0] == pytest.approx(masks + 2 * point, rel=1e-5)
+    assert _loss(batch)[0] == pytest.approx((1.6 * masks + point) / 2.6, rel=1e-5)
+    assert _loss(_batch([POINT] * 4), point_weight=2.0)[0] == pytest.approx((1.6 * masks + point) / 2.6, rel=1e-5)
+
+
+@pytest.mark.parametrize("confidence", ["weight", "ignore", "soft"])
+def test_labels_spread_from_points_are_soft_and_unknown_ones_pull_nowhere(confidence: str) -> None:
+    answer, slope = _loss(_batch([SPREAD, SPREAD, POINT, SPREAD]), confidence=confidence, point_weight=1.0)
+    soft = -(0.8 * math.log(0.75) + 0.2 * math.log(0.25))
+    assert answer == pytest.approx(soft - math.log(0.25), rel=1e-5)
+    assert slope.tolist() == pytest.approx([(0.75 - 0.8) / 2, (0.75 - 0.8) / 2, 0.75, 0.0], abs=1e-6)

@@ -16,7 +16,7 @@ from maskwright.errors import EmptyResultError, GridError, InputError
 from maskwright.io.masks import read_mask, write_mask
 from maskwright.io.rasters import write_raster
 from maskwright.training.augment import Draw, draw, plain
-from maskwright.training.pictures import Collection, gather_pictures
+from maskwright.training.pictures import POINT, Collection, gather_pictures
 from maskwright.training.splits import Division, divide
 from maskwright.training.windows import Cutter, count_cells, cut, scored_batch, scored_windows, statistics
 from maskwright.types import UNKNOWN, Grid, Mask, Points, Sample
@@ -60,6 +60,7 @@ def test_labels_come_from_masks_then_points(make: Callable[..., Sample]) -> None
     (picture,) = gather_pictures([replace(make(), hints=(points,))]).pictures
     part = picture.read(Window(2, 3, 6, 53))
     assert part.class_ids[1, 1] == 2 and part.confidence[1, 1] == 0.5
+    assert np.argwhere(part.told_by == POINT).tolist() == [[1, 1]] and part.told_by.sum() == POINT
     assert part.class_ids[0, 0] == 1 and part.class_ids[0, -1] == 2 and part.confidence[0, 0] == 1
     assert part.pixels[0, 0].tolist() == [2, 3, 7]
 
