@@ -19,6 +19,7 @@ from maskwright.errors import EmptyResultError, InputError, UnknownNameError  # 
 from maskwright.io.surveys import read_survey  # noqa: E402
 from maskwright.io.tags import read_tags  # noqa: E402
 from maskwright.methods.train_tags import TrainTags  # noqa: E402
+from maskwright.score_maps import frames_to_leave_out, leave_out_rules  # noqa: E402
 from maskwright.types import Sample, Tags  # noqa: E402
 from tests.models.tiny_dinov2 import SIZE, save_tiny_dinov2  # noqa: E402
 
@@ -78,6 +79,8 @@ def test_from_tags_to_a_survey_and_back_to_tags(
     assert (rows[7]["FileName"], rows[7]["GPSLatitude"]) == ("f07.png", "-21.00007")
     coral = np.array([float(each["coral"]) for each in rows])
     assert coral[::2].min() > coral[1::2].max()
+    dull = leave_out_rules(["coral>0.5"])  # what a tagger says decides which frames a survey leaves out
+    assert abs(frames_to_leave_out(survey, dull).sum() - 20) <= 2
     said = read_tags(out / "tags.csv")
     right = [("coral" in said[f"f{index:02}"].present) == (index % 2 == 0) for index in range(40)]
     assert np.mean(right) > 0.9
