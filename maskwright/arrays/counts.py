@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maskwright.arrays.blocks import blocks
 from maskwright.arrays.compiled import HAS_NUMBA, compiled
 from maskwright.arrays.connected import NOBODY, whole_numbers
 from maskwright.arrays.windows import Window, grow, shift, split
@@ -68,7 +69,7 @@ def region_overlaps(
     """
     one, other = _pair(first, second)
     keys, pixels = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for part in _strips(one.shape):
+    for part in blocks(one.shape, STRIP // 8):  # sorting takes several times 8 bytes for each pixel
         inside = (one[part] >= 0) & (other[part] >= 0)
         key = (one[part][inside].astype(np.int64) << 32) + other[part][inside]
         found, counts = np.unique(key, return_counts=True)

@@ -240,3 +240,8 @@ def test_tall_pictures_are_painted_in_bands_that_nobody_sees() -> None:
     on_line = inside_hull([100, 500], [4, 4], (700, 20))
     assert on_line[100:501, 4].all()
     assert on_line.sum() == 401
+
+
+def test_a_place_as_far_as_the_reach_counts(either_path: str) -> None:
+    found = interpolate_inverse_distance([0], [0], np.array([7.0]), (1, 4), reach=2.0)
+    np.testing.assert_array_equal(found, [[7, 7, 7, np.nan]])
