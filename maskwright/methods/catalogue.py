@@ -46,22 +46,34 @@ METHODS: dict[str, str] = {
 
 
 class Cost(NamedTuple):
-    """What a method was measured to need for one megapixel on one core: seconds, and bytes of memory per pixel."""
+    """What a method was measured to need on one core: seconds for one megapixel and bytes of memory per pixel of a
+    picture, seconds for each picture whatever its size, and seconds and bytes once (of a learner's default `steps`)."""
 
     seconds_per_mpx: float
     bytes_per_pixel: float
+    seconds_per_picture: float = 0.0
+    seconds: float = 0.0
+    bytes: float = 0.0
 
 
 # Measured on one core of a 2-core server: RGB of 0.25 to 1 Mpx, 60 points, 4 classes, default settings, second call.
+# Those that take seconds were measured on a busy machine (load 6 to 8) by `python -m benchmarks.costs`.
 COSTS: dict[str, Cost] = {
     "nearest_point": Cost(0.07, 60),
     "geodesic_point": Cost(0.6, 50),
     "random_walk": Cost(3.4, 510),
     "coarse_mask": Cost(0.1, 60),
     "survey_scores": Cost(0.3, 80),
-    "keypoint_parts": Cost(0.05, 30),  # with outlines; finding them takes 2 s and 110 bytes
+    "point_forest": Cost(27, 560),  # learning and labelling together
+    "keypoint_parts": Cost(0.05, 30),  # with outlines; finding them takes as much as `foreground`
     "fill_holes": Cost(0.02, 7),
+    "foreground": Cost(0.8, 80),  # without a model, one animal in each picture
+    "refine_with_edges": Cost(6.8, 560),
+    "refine_with_sam": Cost(8, 0, seconds_per_picture=3, bytes=1.4e9),  # ViT-B in bfloat16; within a factor of two
     "smooth": Cost(0.02, 17),
+    "train_parts": Cost(0, 0, seconds=280, bytes=460e6),  # torch itself is most of the memory
+    "train_semantic": Cost(0, 0, seconds=140, bytes=410e6),
+    "train_tags": Cost(0, 0, seconds_per_picture=1.0, bytes=820e6),  # DINOv2 base
 }
 
 _STAGES = {3: "labeler", 2: "refiner", 1: "learner"}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.anatomy.outlines import Outline, find_outlines, match_outlines
+from maskwright.anatomy.refusals import check_places
 from maskwright.arrays.colour_scale import to_bytes_scale
 from maskwright.arrays.connected import components
 from maskwright.arrays.figure import figure_from_box, figure_from_joints, figure_from_points
@@ -63,6 +64,10 @@ class Foreground:
     def __call__(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Mask:
         names = class_names or CLASSES.names
         background, animal = _two_classes(names)
+        for hint in hints:
+            if isinstance(hint, Keypoints):
+                seen = _seen(hint, self.visible)
+                check_places(dict(zip(seen.names, zip(seen.rows, seen.cols, strict=True), strict=True)), image.grid)
         asked = _ask(image, hints, names, background, self.visible)
         if not (asked.given or asked.animals or self.model.lower().endswith(".onnx")):
             raise InputError(
@@ -74,6 +79,11 @@ class Foreground:
         for outline in asked.given:
             scores[outline.window.slices][outline.pixels] = 1
         is_animal = scores > self.threshold
+        if not is_animal.any() and np.asarray(image.valid, bool).any():
+            raise InputError(
+                f"no pixel is animal with a probability above {self.threshold:g}; expected some; do the hints belong "
+                "to this picture? lower `threshold`, or give an outline"
+            )
         class_ids = np.where(is_animal, animal, background).astype(np.uint8)
         confidence = np.where(is_animal, scores, 1 - scores).astype(np.float32)
         hidden = ~np.asarray(image.valid, bool)

@@ -76,10 +76,12 @@ def _calls(recipe: Recipe) -> list[tuple[str, MethodCall]]:
 
 
 def _cost(step: str, call: MethodCall, sizes: Sequence[int]) -> dict[str, Any]:
-    from maskwright.methods.catalogue import COSTS
+    from maskwright.methods.catalogue import COSTS, find_method
 
     cost = COSTS.get(call.method)
     if cost is None:
         return {"step": step, "seconds": None, "memory_bytes": None}
-    seconds = cost.seconds_per_mpx * sum(sizes) / 1e6
-    return {"step": step, "seconds": seconds, "memory_bytes": cost.bytes_per_pixel * max(sizes, default=0)}
+    usual = getattr(find_method(call.method), "steps", 0)
+    share = float(call.settings.get("steps", usual)) / usual if usual else 1.0
+    seconds = cost.seconds_per_mpx * sum(sizes) / 1e6 + cost.seconds_per_picture * len(sizes) + cost.seconds * share
+    return {"step": step, "seconds": seconds, "memory_bytes": cost.bytes_per_pixel * max(sizes, default=0) + cost.bytes}

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from maskwright.anatomy.doubts import Doubter
+from maskwright.anatomy.refusals import animals_by
 from maskwright.anatomy.seeds import visible_joints
 from maskwright.arrays.encode import decode
 from maskwright.errors import EmptyResultError, InputError, MaskwrightError, UnknownNameError
@@ -72,6 +73,8 @@ def draw(
     gallery.png, gallery-2.png, ... What was drawn before is drawn again.
     """
     style = _Style(_panels(panels), profile, width, named_joints, close_up)
+    if profile is not None:
+        read_profile(profile)  # what is wrong with it is told once, before anything is written
     samples, _ = find_samples(images, hints=hints, masks=masks)
     known = [each for each in samples if each.mask_paths or each.hints]
     if not known:
@@ -127,7 +130,7 @@ def _drawing(sample: Sample, style: _Style) -> Drawing:
     )
     profile = _profile(style.profile, mask, animals)
     if profile is not None:
-        animals = tuple(view for each in animals for view in profile.animals_of(each))
+        animals = tuple(animals_by(profile, animals))
         classes = classes if mask is not None else profile.classes
     drawing = Drawing(
         image, mask, classes, animals, joint_colors(profile, classes, animals), outlines,

@@ -156,7 +156,10 @@ def test_a_plugin_that_does_not_load_says_so(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_costs_are_known_for_methods_that_exist_and_are_told() -> None:
-    assert set(catalogue.COSTS) <= set(catalogue.METHODS)
+    assert set(catalogue.COSTS) == set(catalogue.METHODS)
+    for name, each in catalogue.COSTS.items():
+        assert each.seconds_per_mpx + each.seconds_per_picture + each.seconds > 0, name
+        assert each.bytes_per_pixel + each.bytes > 5, name
     cost = catalogue.describe("nearest_point")["cost"]
     assert cost is not None
     assert cost["seconds_per_mpx"] > 0

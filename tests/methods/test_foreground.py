@@ -140,3 +140,11 @@ def test_a_sam_is_told_box_joints_and_points(tmp_path: Path) -> None:
             Foreground(model=str(folder), device="cuda:9")(Image(pixels), [keypoints(places)], NAMES)
     finally:
         torch.set_num_threads(before)
+
+
+def test_joints_that_are_not_in_the_picture_are_no_empty_success() -> None:
+    pixels, _, places = beast()
+    with pytest.raises(InputError, match="lie outside the picture of 60 x 150 pixels"):
+        Foreground()(Image(pixels), [keypoints(places * 100)], NAMES)
+    with pytest.raises(InputError, match=r"no pixel is animal with a probability above 0\.5; expected some"):
+        Foreground()(Image(pixels), [Keypoints(JOINTS[:1], np.array([900.0]), np.array([900.0]), np.ones(1))], NAMES)

@@ -193,3 +193,11 @@ def test_draw_takes_doubts_from_the_story_or_finds_them(tmp_path: Path) -> None:
         assert (outcome.done, outcome.failed) == (1, ())
         pixels = np.asarray(read_image(tmp_path / f"drawn{number}" / "one.png").pixels).astype(int)
         assert ((pixels[..., 0] == 204) & (pixels[..., 1] == 17) & (pixels[..., 2] == 17)).sum() > 100
+
+
+def test_a_wrong_profile_is_told_once_and_a_better_one_is_offered(data: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no profile is called 'mous'; did you mean 'mouse'"):
+        draw(data / "pics", hints=data / "joints.json", out=data / "drawn", profile="mous")
+    assert not (data / "drawn").exists()
+    outcome = draw(data / "pics", hints=data / "joints.json", out=data / "drawn", profile="mouse")
+    assert [each[1].endswith("set profile=quadruped5") for each in outcome.failed] == [True, True]

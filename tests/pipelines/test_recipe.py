@@ -156,3 +156,13 @@ def test_recipes_are_shipped_by_name() -> None:
     assert "images:" in shipped_recipe("points")
     with pytest.raises(UnknownNameError, match="did you mean 'points'"):
         shipped_recipe("point")
+
+
+def test_what_training_costs_follows_from_its_steps_and_not_from_the_pictures() -> None:
+    from maskwright.pipelines.check import _cost
+
+    usual, few = (_cost("train", MethodCall("train_parts", each), [10**6]) for each in ({}, {"steps": 200}))
+    assert usual["seconds"] == 4 * few["seconds"] > 60
+    assert usual == _cost("train", MethodCall("train_parts", {}), [10**6] * 5)
+    tags = _cost("train", MethodCall("train_tags", {}), [10**6] * 5)
+    assert tags["seconds"] == 5 * _cost("train", MethodCall("train_tags", {}), [10**5])["seconds"]
