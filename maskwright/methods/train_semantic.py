@@ -46,8 +46,8 @@ class TrainSemantic:
     draws classes as often as they occur, 0 equally often.
 
     With `spread`, pictures with points and no mask get soft labels of what looks like the points of all pictures, up to
-    the edges (training.spread_points). Beside masks or such labels points have a loss of their own, which counts
-    `point_weight`; with 0 each is a pixel like any other. `light` "relative" shows the network each window in its own
+    the edges (training.spread_points). With `point_weight` points beside masks have a loss of their own, which counts
+    so much; with 0 each is a pixel like any other. `light` "relative" shows the network each window in its own
     light, "both" as it is and so, for photographs.
 
     Of several masks of a picture the "first" that knows a pixel counts; with `several_masks` "agree", a pixel of which
@@ -74,7 +74,7 @@ class TrainSemantic:
     several_masks: Literal["first", "agree"] = "first"
     affinity: float = 1.0
     spread: bool = False
-    point_weight: float = 1.0
+    point_weight: float = 0.0
     light: Literal["as_it_is", "relative", "both"] = "as_it_is"
     balance: float = 0.5
     steps: int = 500

@@ -9,7 +9,7 @@ from maskwright.io.outputs import write_atomically
 from maskwright.pipelines.recipe import shipped_recipe
 from maskwright.pipelines.toy_sets import write_set
 
-TOYS = {"points": "reef", "anatomy": "animals"}
+TOYS = {"points": "reef", "points_learned": "reef", "anatomy": "animals"}
 """The toy data set that each shipped recipe is tried on; a recipe that is not named here has one of its own name."""
 
 COUNTS = {"reef": 6}

@@ -28,9 +28,9 @@ LossName = Literal["ce", "dice", "focal", "ce_dice", "focal_dice"]
 class Objective:
     """The loss of a batch of windows under a network. `class_weights` has one number for each named class, or is None.
 
-    Where masks and points are both known, points have a mean of their own, which counts `point_weight`: a few of them
-    would be lost among the pixels of masks. With 0 a point is a pixel like any other. Labels spread from points are
-    soft targets, whatever `confidence` says.
+    With a `point_weight` points beside masks have a mean of their own, which counts so much: a few of them would be
+    lost among the pixels of masks. With 0 a point is a pixel like any other. Labels spread from points are soft
+    targets, whatever `confidence` says, and beside them points count at least 1.
 
     `affinity` counts the disagreement of look-alike neighbours (`losses.affinity`), which needs no labels.
     """
@@ -57,23 +57,27 @@ class Objective:
         count = len(self.record.class_ids)
         shares, weights = losses.shares_of(ids, count, confidence, soft=self.confidence == "soft")
         told_by = torch.from_numpy(batch.told_by).to(device)
+        own = self.point_weight
         if (told_by == SPREAD).any():
+            own = max(own, 1.0)
             sure = torch.from_numpy(batch.confidence).to(device)
             soft, known = losses.shares_of(ids, count, sure, soft=True)
             shares = torch.where((told_by == SPREAD)[:, None], soft, shares)
             weights = torch.where(told_by == SPREAD, known, weights)
-        total = self._supervised_apart(logits, shares, weights, told_by == POINT)
+        total = self._supervised_apart(logits, shares, weights, told_by == POINT, own)
         if self.affinity:
             valid = torch.from_numpy(batch.valid).to(device)
             total = total + self.affinity * losses.affinity(logits, pixels.float(), valid=valid, known=weights > 0)
         return total
 
-    def _supervised_apart(self, logits: Tensor, shares: Tensor, weights: Tensor, named: Tensor) -> Tensor:
-        """The loss of what masks say and, with its own weight, that of the points in it."""
-        if not self.point_weight or not ((weights > 0) & ~named).any():
+    def _supervised_apart(
+        self, logits: Tensor, shares: Tensor, weights: Tensor, named: Tensor, point_weight: float
+    ) -> Tensor:
+        """The loss of what masks, or look-alikes, say and, with its own weight, that of the points in it."""
+        if not point_weight or not ((weights > 0) & ~named).any():
             return self._supervised(logits, shares, weights)
         of_points = self._supervised(logits, shares, weights * named)
-        return self._supervised(logits, shares, weights * ~named) + self.point_weight * of_points
+        return self._supervised(logits, shares, weights * ~named) + point_weight * of_points
 
     def _supervised(self, logits: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
         by_class = None if self.class_weights is None else logits.new_tensor(self.class_weights)

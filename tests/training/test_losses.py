@@ -165,7 +165,7 @@ def test_points_beside_masks_have_a_mean_of_their_own() -> None:
 
 @pytest.mark.parametrize("confidence", ["weight", "ignore", "soft"])
 def test_labels_spread_from_points_are_soft_and_unknown_ones_pull_nowhere(confidence: str) -> None:
-    answer, slope = _loss(_batch([SPREAD, SPREAD, POINT, SPREAD]), confidence=confidence, point_weight=1.0)
+    answer, slope = _loss(_batch([SPREAD, SPREAD, POINT, SPREAD]), confidence=confidence)
     soft = -(0.8 * math.log(0.75) + 0.2 * math.log(0.25))
     assert answer == pytest.approx(soft - math.log(0.25), rel=1e-5)
     assert slope.tolist() == pytest.approx([(0.75 - 0.8) / 2, (0.75 - 0.8) / 2, 0.75, 0.0], abs=1e-6)

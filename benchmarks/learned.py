@@ -1,4 +1,4 @@
-"""What a network learns from masks of points: `python -m benchmarks.students DATA [--points 5 20 100] [--json FILE]`.
+"""What a network learns from masks of points: `python -m benchmarks.learned DATA [--points 5 20 100] [--json FILE]`.
 
 Sets, points, pictures, scores and intervals are those of `benchmarks.points`. Two questions, each with its forest:
 
@@ -75,16 +75,16 @@ def learned(
 
 def with_points(pictures: Sequence[Labelled], folder: Path, settings: dict[str, Any]) -> dict[str, list[Mask]]:
     forest = labelled(pictures, pictures, points=True)
-    student = learned(pictures, forest, pictures, folder, settings)
-    both = [fused(pair, Fuse(how="confidence"), NAMES) for pair in zip(forest, student, strict=True)]
-    return {"forest": forest, "student": student, "both": both}
+    network = learned(pictures, forest, pictures, folder, settings)
+    both = [fused(pair, Fuse(how="confidence"), NAMES) for pair in zip(forest, network, strict=True)]
+    return {"forest": forest, "network": network, "both": both}
 
 
 def without_points(
     pictures: Sequence[Labelled], groups: Sequence[str], folder: Path, settings: dict[str, Any]
 ) -> dict[str, list[Mask]]:
     """Masks of pictures of a group that nothing was learned from."""
-    found: dict[str, dict[str, Mask]] = {"unseen forest": {}, "unseen student": {}}
+    found: dict[str, dict[str, Mask]] = {"unseen forest": {}, "unseen network": {}}
     for group in sorted(set(groups)):
         others = [each for each, own in zip(pictures, groups, strict=True) if own != group]
         asked = [each for each, own in zip(pictures, groups, strict=True) if own == group]
@@ -93,7 +93,7 @@ def without_points(
         names = [each.sample.name for each in asked]
         blind = [label(read_image(each.sample.image_path), (), NAMES) for each in asked]
         found["unseen forest"].update(zip(names, blind, strict=True))
-        found["unseen student"].update(zip(names, learned(others, masks, asked, folder, settings), strict=True))
+        found["unseen network"].update(zip(names, learned(others, masks, asked, folder, settings), strict=True))
     return {kind: [of[each.sample.name] for each in pictures] for kind, of in found.items()}
 
 
@@ -119,12 +119,12 @@ def scored(masks: dict[str, list[Mask]], pictures: Sequence[Labelled], gains: di
 def measured(name: str, pictures: Sequence[Labelled], folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     made = with_points(pictures, folder / "with", settings)
     made |= without_points(pictures, groups_of(name, pictures), folder / "without", settings)
-    gains = {"student": "forest", "both": "forest", "unseen student": "unseen forest"}
+    gains = {"network": "forest", "both": "forest", "unseen network": "unseen forest"}
     return scored(made, pictures, gains)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.students", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.learned", description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--sets", nargs="+", default=list(SIDES))
     parser.add_argument("--points", nargs="+", type=int, default=[5, 20, 100])
