@@ -94,7 +94,9 @@ def without_points(
         blind = [label(read_image(each.sample.image_path), (), NAMES) for each in asked]
         found["unseen forest"].update(zip(names, blind, strict=True))
         found["unseen network"].update(zip(names, learned(others, masks, asked, folder, settings), strict=True))
-    return {kind: [of[each.sample.name] for each in pictures] for kind, of in found.items()}
+    made = {kind: [of[each.sample.name] for each in pictures] for kind, of in found.items()}
+    pairs = zip(made["unseen forest"], made["unseen network"], strict=True)
+    return made | {"unseen both": [fused(pair, Fuse(how="confidence"), NAMES) for pair in pairs]}
 
 
 def scored(masks: dict[str, list[Mask]], pictures: Sequence[Labelled], gains: dict[str, str]) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def scored(masks: dict[str, list[Mask]], pictures: Sequence[Labelled], gains: di
 def measured(name: str, pictures: Sequence[Labelled], folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     made = with_points(pictures, folder / "with", settings)
     made |= without_points(pictures, groups_of(name, pictures), folder / "without", settings)
-    gains = {"network": "forest", "both": "forest", "unseen network": "unseen forest"}
+    gains = {"network": "forest", "both": "forest", "unseen network": "unseen forest", "unseen both": "unseen forest"}
     return scored(made, pictures, gains)
 
 

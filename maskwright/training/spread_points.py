@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,28 +34,27 @@ ROWS = 1 << 16
 SHARE_HOLD = 0.1
 PULL = 0.05
 MOST_POINTS = 50_000
+MOST_PIXELS = 32_000_000
+"""So many pixels are given soft labels: about seven minutes of one processor."""
 
 
 def spread_points(collection: Collection, division: Division, *, random_state: int = 0) -> Collection:
     """The collection with soft labels in those of its pictures that have points and no mask.
 
     Pictures are looked at in squares of 1,024 pixels with 128 more around them; one without any point in that stays as
-    it is. The confidence of a label is its score. Where all points are of one class there is nothing to tell apart, and
-    the collection comes back as it is.
+    it is, and of more than `MOST_PIXELS` so many are looked at, evenly through the collection. The confidence of a
+    label is its score. Where all points are of one class there is nothing to tell apart, and the collection comes back
+    as it is.
     """
-    views = [
-        _View(number, tile, _seen(picture, area, division, collection.bands), area)
-        for number, picture in enumerate(collection.pictures)
-        if picture.points and not picture.sample.mask_paths
-        for tile, area in _areas(picture)
-    ]
-    views = [each for each in views if (each.seen.labels >= 0).any()]
-    forest = _forest(views, len(collection.class_names), random_state)
+    places = _places(collection)
+    taught = [_taught(collection, division, each) for each in places]
+    forest = _forest(taught, len(collection.class_names), random_state)
     if forest is None:
         return collection
     tiles: dict[int, list[Tile]] = {}
-    for each in views:
-        tiles.setdefault(each.picture, []).append(_tile(each, forest))
+    for place, (_, ids) in zip(places, taught, strict=True):
+        if len(ids):
+            tiles.setdefault(place.picture, []).append(_tile(collection, division, place, forest))
     pictures = [
         dataclasses.replace(picture, tiles=tuple(tiles.get(number, ())))
         for number, picture in enumerate(collection.pictures)
@@ -63,14 +62,24 @@ def spread_points(collection: Collection, division: Division, *, random_state: i
     return dataclasses.replace(collection, pictures=tuple(pictures))
 
 
-@dataclass(frozen=True, eq=False)
-class _View:
-    """A tile of a picture, by its number, and the area around it as trees see it."""
+class _Place(NamedTuple):
+    """A tile of a picture, by its number, and the area around it that is looked at."""
 
     picture: int
     tile: Window
-    seen: Seen
     area: Window
+
+
+def _places(collection: Collection) -> list[_Place]:
+    """All tiles that have points in their area; every so-manieth where they are too many."""
+    found = [
+        _Place(number, tile, area)
+        for number, picture in enumerate(collection.pictures)
+        if picture.points and not picture.sample.mask_paths
+        for tile, area in _areas(picture)
+    ]
+    pixels = sum(each.tile.height * each.tile.width for each in found)
+    return found[:: max(1, -(-pixels // MOST_PIXELS))]
 
 
 def _areas(picture: Labelled) -> Iterator[tuple[Window, Window]]:
@@ -82,22 +91,31 @@ def _areas(picture: Labelled) -> Iterator[tuple[Window, Window]]:
             yield tile, area
 
 
-def _seen(picture: Labelled, area: Window, division: Division, bands: int) -> Seen:
+def _seen(collection: Collection, division: Division, place: _Place) -> Seen:
+    """An area as trees see it, with the points in it that are not held out."""
+    picture, area = collection.pictures[place.picture], place.area
     part = picture.read(area)
     known = picture.named(area) & ~division.hidden(picture, area)
     labels = np.where(known, part.class_ids.astype(np.int32), np.int32(-1))
     corner, whole = (area.top, area.left), picture.grid.shape
-    return see(part.pixels, part.valid, labels, bands, corner=corner, whole=whole)
+    return see(part.pixels, part.valid, labels, collection.bands, corner=corner, whole=whole)
 
 
-def _forest(views: list[_View], classes: int, random_state: int) -> Forest | None:
+def _taught(collection: Collection, division: Division, place: _Place) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """What trees are given for the points of an area, and their class ids; features of all pixels are not kept."""
+    seen = _seen(collection, division, place)
+    at = np.flatnonzero(seen.labels >= 0)
+    return seen.rows(at), seen.labels.ravel()[at].astype(np.intp)
+
+
+def _forest(
+    taught: list[tuple[NDArray[np.float32], NDArray[np.intp]]], classes: int, random_state: int
+) -> Forest | None:
     """Trees that tell the points of all pictures apart; None where these are of fewer than two classes."""
-    places = [np.flatnonzero(each.seen.labels >= 0) for each in views]
-    found = [each.seen.labels.ravel()[at] for each, at in zip(views, places, strict=True)]
-    ids = np.concatenate([np.zeros(0, np.int32), *found]).astype(np.intp)
+    ids = np.concatenate([np.zeros(0, np.intp), *(each[1] for each in taught)])
     if len(np.unique(ids)) < 2:
         return None
-    rows = np.concatenate([each.seen.rows(at) for each, at in zip(views, places, strict=True)])
+    rows = np.concatenate([each[0] for each in taught])
     if len(ids) > MOST_POINTS:
         kept = np.sort(np.random.default_rng(random_state).choice(len(ids), MOST_POINTS, replace=False))
         rows, ids = rows[kept], ids[kept]
@@ -105,9 +123,9 @@ def _forest(views: list[_View], classes: int, random_state: int) -> Forest | Non
     return grow_forest(rows, ids, classes, weights=weights, random_state=random_state)
 
 
-def _tile(view: _View, forest: Forest) -> Tile:
+def _tile(collection: Collection, division: Division, place: _Place, forest: Forest) -> Tile:
     """The label of each pixel of a tile and its score in steps of 1/255."""
-    seen = view.seen
+    seen = _seen(collection, division, place)
     learned = np.flatnonzero(forest.shares.any(axis=0))
     flat = np.arange(seen.valid.size)
     said = np.concatenate([forest(seen.rows(flat[at : at + ROWS]))[:, learned] for at in range(0, len(flat), ROWS)]).T
@@ -117,9 +135,9 @@ def _tile(view: _View, forest: Forest) -> Tile:
     guess = np.bincount(labels[labels >= 0], minlength=len(learned)) + 1.0
     fair = with_shares(said, class_shares(said[:, seen.some_places(PLACES)], guess, hold=SHARE_HOLD))
     spread = spread_scores(soften(seen.pixels, 1.0, seen.valid), _where(seen, fair), labels=labels, pull=PULL)
-    inside = shift(view.tile, view.area.top, view.area.left).slices
+    inside = shift(place.tile, place.area.top, place.area.left).slices
     sure = np.rint(np.clip(spread.max(axis=0), 0, 1) * CERTAIN).astype(np.uint8)
-    return Tile(view.tile, learned[spread.argmax(axis=0)].astype(np.uint8)[inside], sure[inside])
+    return Tile(place.tile, learned[spread.argmax(axis=0)].astype(np.uint8)[inside], sure[inside])
 
 
 def _where(seen: Seen, scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -91,3 +91,8 @@ def test_the_same_again(collection: Collection) -> None:
     for first, second in zip(one.pictures, other.pictures, strict=True):
         for kind in (0, 1):
             assert np.array_equal(first.labels(WHOLE)[kind], second.labels(WHOLE)[kind])
+
+
+def test_of_too_many_pixels_some_are_looked_at_evenly(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreading, "MOST_PIXELS", 2 * 48 * 80)
+    assert [bool(each.tiles) for each in spread_points(collection, NOTHING).pictures] == [True, False, True, False]
