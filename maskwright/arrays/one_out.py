@@ -27,13 +27,15 @@ def one_out(region: NDArray[np.bool_], starts: Starts, owners: ArrayLike, count:
     """Leave out each of `count` owners once, and look at what is then nearest by ways inside a region (height, width).
 
     `owners` (starts, k) are the owners without which a start would not be there, from 0 to `count` - 1; with several,
-    each of them takes it along. Rivals are counted with all starts.
+    each of them takes it along. Rivals are counted with all starts. Without any start nothing is firm.
 
     >>> starts = Starts(np.array([0, 1, 7]), np.array([0, 0, 1], np.int16), np.zeros(3, np.int32))
     >>> firm = one_out(np.ones((1, 8), bool), starts, [[0], [1], [2]], 3)
     >>> firm.firmness.round(2), firm.changed
     (array([[0.75, 0.71, 0.43, 0.14, 0.  , 0.  , 0.  , 0.  ]], dtype=float32), array([0, 1, 3]))
     """
+    if not len(starts.pixels):
+        return OneOut(np.zeros(region.shape, np.float32), np.zeros(count, np.int64))
     table = np.asarray(owners, np.int64).reshape(len(starts.pixels), -1)
     labels, near, rival = nearest_inside(region, starts)
     worst = near.copy()

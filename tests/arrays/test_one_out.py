@@ -41,3 +41,9 @@ def test_a_twin_makes_a_label_firm_and_a_lone_start_never_is() -> None:
     together = one_out(region, twins, [[0], [0], [2]], 3)
     assert not together.firmness.any()
     assert together.changed.tolist() == [7, 0, 5]
+
+
+def test_without_a_start_nothing_is_firm() -> None:
+    nothing = Starts(np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(0, np.int32))
+    found = one_out(np.ones((3, 4), bool), nothing, np.zeros((0, 2)), 2)
+    assert not found.firmness.any() and found.changed.tolist() == [0, 0]
