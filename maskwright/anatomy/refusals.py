@@ -67,10 +67,10 @@ def check_parts(class_ids: NDArray[np.uint8], ids: NDArray[np.uint8], joints: in
 
 
 def check_outline(joints: Mapping[str, tuple[float, float]], doubts: Sequence[Doubt]) -> None:
-    """Refuse an outline that most joints of its animal lie outside of."""
+    """Refuse an outline that more than two thirds of its animal's joints lie outside of: some may be hidden."""
     outside = sum(each.why == "outside" for each in doubts)
-    if len(joints) >= FEW and 2 * outside > len(joints):
+    if len(joints) >= FEW and 3 * outside > 2 * len(joints):
         raise InputError(
-            f"{outside} of an animal's {len(joints)} joints lie outside its outline; expected most of them inside; do "
+            f"{outside} of an animal's {len(joints)} joints lie outside its outline; expected a third inside; do "
             "joints and outline belong to the same picture, are x and y swapped?"
         )

@@ -260,14 +260,18 @@ def _keypoints(values: Any, where: str) -> NDArray[np.float64] | None:
     if not isinstance(values, list) or len(values) % 3:
         found = f"{len(values)} numbers" if isinstance(values, list) else str(values)[:40]
         raise FormatError(f"{where}: keypoints are {found}; expected x, y, visibility for each joint; write all three")
-    for start in range(0, len(values), 3):
-        if not all(_is_number(each) for each in values[start : start + 3]):
-            said = ", ".join(str(each)[:20] for each in values[start : start + 3])
+    table = []
+    for number, place in enumerate(zip(values[::3], values[1::3], values[2::3], strict=True), 1):
+        *at, seen = place
+        is_nowhere = any(each is None or (isinstance(each, float) and math.isnan(each)) for each in at)
+        if not _is_number(seen) or not (is_nowhere or all(map(_is_number, at))):
+            said = ", ".join(str(each)[:20] for each in place)
             raise FormatError(
-                f"{where}: keypoint {start // 3 + 1} is {said}; expected the numbers x, y, visibility; write 0, 0, 0 "
-                "for a joint that is not seen"
+                f"{where}: keypoint {number} is {said}; expected the numbers x, y, visibility; write 0, 0, 0 for a "
+                "joint that is not seen"
             )
-    return np.array(values, np.float64).reshape(-1, 3)[:, [1, 0, 2]]
+        table.append((0.0, 0.0, 0.0) if is_nowhere else place)
+    return np.array(table, np.float64).reshape(-1, 3)[:, [1, 0, 2]]
 
 
 def _number(entry: Mapping[str, Any], key: str, where: str, default: Any) -> Any:
