@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.case import Case
-from maskwright.arrays.paths import nearest_inside, route, starts_of
+from maskwright.arrays.paths import nearest_inside, route
+from maskwright.arrays.starts import starts_of
 
 SHAPE = (1080, 1920)
 TAIL = ((300, 560), (760, 350))

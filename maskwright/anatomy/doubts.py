@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from maskwright.anatomy.outlines import Outline
 from maskwright.arrays.limbs import exchanged_sides, reaches, scale_of, too_far
-from maskwright.arrays.paths import starts_of
+from maskwright.arrays.starts import starts_of
 from maskwright.io.profiles import Profile
 
 SLACK = 2.0

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.anatomy.outlines import Outline
-from maskwright.arrays.paths import middle_way, place_on_grid
+from maskwright.arrays.paths import middle_way
 from maskwright.arrays.skeletons import along_trunk, between, farthest_behind
+from maskwright.arrays.starts import place_on_grid
 from maskwright.io.profiles import Link, Profile, Way
 from maskwright.types import Keypoints
 

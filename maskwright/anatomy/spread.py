@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from maskwright.anatomy.outlines import Outline
 from maskwright.anatomy.seeds import PartSeeds
 from maskwright.arrays.nearest import nearest_seed
-from maskwright.arrays.paths import Nearest, Starts, nearest_inside, starts_of
+from maskwright.arrays.paths import Nearest, nearest_inside
+from maskwright.arrays.starts import Starts, starts_of
 
 
 @dataclass(frozen=True, eq=False)

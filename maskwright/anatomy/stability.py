@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from maskwright.anatomy.outlines import Outline
 from maskwright.anatomy.seeds import PartSeeds
 from maskwright.arrays.one_out import one_out
-from maskwright.arrays.paths import Starts, places_inside
+from maskwright.arrays.starts import Starts, places_inside
 
 MOST_CELLS = 56
 """Cells along the longer side of an outline's window: leaving out 39 joints takes about as long as one full spread."""

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maskwright.arrays.paths import Nearest, Starts, nearest_inside
+from maskwright.arrays.paths import Nearest, nearest_inside
+from maskwright.arrays.starts import Starts
 
 
 class OneOut(NamedTuple):

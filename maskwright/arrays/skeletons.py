@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maskwright.arrays.paths import place_on_grid, starts_of, ways_from
+from maskwright.arrays.paths import ways_from
+from maskwright.arrays.starts import place_on_grid, starts_of
 
 Edge = Literal["upper", "lower", "middle"]
 

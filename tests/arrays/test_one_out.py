@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from maskwright.arrays.one_out import one_out
-from maskwright.arrays.paths import Starts, nearest_inside
+from maskwright.arrays.paths import nearest_inside
+from maskwright.arrays.starts import Starts
 
 
 @pytest.mark.parametrize("seed", range(6))

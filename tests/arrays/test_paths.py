@@ -13,7 +13,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from maskwright.arrays import paths
-from maskwright.arrays.paths import middle_way, nearest_inside, route, starts_of, ways_from
+from maskwright.arrays.paths import middle_way, nearest_inside, route, ways_from
+from maskwright.arrays.starts import PER_PIXEL, starts_of
 
 
 def _dijkstra(region: NDArray[np.bool_], pixel: int) -> NDArray[np.float64]:
@@ -48,7 +49,7 @@ def test_labels_and_both_distances_are_those_of_dijkstra(scene: tuple[NDArray[np
     found = nearest_inside(region, starts)
     fields = np.full((4, *region.shape), np.inf)
     for pixel, label, length in zip(*starts, strict=True):
-        fields[label] = np.minimum(fields[label], _dijkstra(region, pixel) + length / paths.PER_PIXEL)
+        fields[label] = np.minimum(fields[label], _dijkstra(region, pixel) + length / PER_PIXEL)
     fields[:, ~region] = np.inf
     ordered = np.sort(fields, axis=0)
     np.testing.assert_allclose(found.distance, ordered[0], atol=2e-3)
