@@ -209,7 +209,14 @@ def test_the_card_warns_of_a_licence_and_of_missing_scores(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "more"), [("unet", {}), ("segformer", {"backbone": "tiny"}), ("smp", {"backbone": "resnet18"})]
+    ("kind", "more"),
+    [
+        ("unet", {}),
+        ("unet", {"light": "both"}),
+        ("segformer", {"backbone": "tiny", "light": "relative"}),
+        ("segformer", {"backbone": "tiny"}),
+        ("smp", {"backbone": "resnet18"}),
+    ],
 )
 def test_onnx_says_the_same(make: Make, kind: str, more: dict[str, str]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
