@@ -59,7 +59,7 @@ def check_places(joints: Mapping[str, tuple[float, float]], grid: Grid) -> None:
 def check_parts(class_ids: NDArray[np.uint8], ids: NDArray[np.uint8], joints: int) -> None:
     """Refuse a picture in which no pixel got a part, whatever the regions' class `ids` are (the background's last)."""
     parts = set(ids[:-1].tolist()) - {UNKNOWN, int(ids[-1])}
-    if joints >= FEW and parts and not np.isin(class_ids, list(parts)).any():
+    if joints >= FEW and parts and not any((class_ids == each).any() for each in parts):
         raise InputError(
             f"no pixel of the animals has a part, by {joints} joints; expected some; do joints lie at the same places, "
             "or is band_px too large or reach_fraction too small?"
