@@ -32,9 +32,8 @@ the factor sets it against all that goes in and comes out, and three is the most
   (`farthest_behind`) 40 for each pixel of the box it lies in.
 - `components` and `fill_holes` are made for masks; on pure noise with half a million regions holes take three times
   scipy's time.
-- FastGeodis compiles for minutes and is measured only where it is installed. FastGeodis 1.0.5 built from source, same
-  inputs, 4 iterations (which have not converged), one thread, three runs of the rows above at load 5 to 8: it took 4.0
-  to 4.3 times as long as ours at 512 x 512 and 5.4 to 5.6 times at 1024 x 1024.
+- FastGeodis (1.0.5, 4 iterations, which have not converged) compiles for minutes and is measured only where it is
+  installed: rows without it say so.
 """
 
 
