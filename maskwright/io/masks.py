@@ -114,8 +114,11 @@ def write_mask(
     if mask.confidence is None:
         confidence_path(path).unlink(missing_ok=True)
     else:
-        steps = np.rint(np.fmin(np.fmax(mask.confidence, 0), 1) * 255).astype(np.uint8)
-        _write_bytes(confidence_path(path), steps, mask.grid, None)
+        steps = np.fmax(mask.confidence, 0)  # nan too; then all in place
+        np.fmin(steps, 1, out=steps)
+        steps *= 255
+        np.rint(steps, out=steps)
+        _write_bytes(confidence_path(path), steps.astype(np.uint8), mask.grid, None)
     _write_bytes(path, mask.class_ids, mask.grid, classes)
 
 
