@@ -19,12 +19,12 @@ from scipy.spatial import Delaunay
 
 from maskwright.arrays.neighbours import mix_nearest
 from maskwright.arrays.seeds import nearest_seed
-from maskwright.arrays.triangles import SLACK, paint_triangles
+from maskwright.arrays.triangles import SLACK, paint_triangles, uppermost_first
 
 FLAT = 1e-10
 """Places that leave their common line by less than this share of its length span no triangle."""
 SLAB = 128
-"""Rows of the linear kernel that are cleared and painted together."""
+"""Rows whose triangles are looked up together."""
 NEAREST_ROWS = 256
 """Rows whose nearest places are looked up together: index and distance of all rows would outweigh the result."""
 Paint = Callable[[NDArray[Any], NDArray[np.float64], NDArray[np.float64]], None]
@@ -55,7 +55,7 @@ def interpolate_linear(
 
     def paint(out: NDArray[Any], places: NDArray[np.float64], known: NDArray[np.float64]) -> None:
         corners, merged = _merge(places, known)
-        triangles = _triangulate(corners * step)
+        triangles = uppermost_first(_triangulate(corners * step), corners)
         if not len(triangles):
             out.fill(np.nan)
             _paint_line(out, corners, merged, step, 0)
@@ -140,7 +140,7 @@ def inside_hull(rows: ArrayLike, cols: ArrayLike, shape: tuple[int, int]) -> NDA
     inside = np.zeros(shape, bool)
     if len(places):
         corners, ones = _merge(places, np.ones((len(places), 1)))
-        triangles = _triangulate(corners)
+        triangles = uppermost_first(_triangulate(corners), corners)
         for top in range(0, shape[0], SLAB):
             part = inside[top : top + SLAB]
             found = np.full((1, *part.shape), np.nan, np.float32)
@@ -164,14 +164,17 @@ def _by_channels(
     if np.isinf(table).any():
         raise ValueError("values are finite, or nan where nothing is known; got an infinite one")
     out = np.empty((channels, *shape), np.float64 if known.dtype == np.float64 else np.float32)
-    patterns, group = np.unique(~np.isnan(table), axis=1, return_inverse=True)
-    for index, pattern in enumerate(patterns.T):
-        mine = np.flatnonzero(group.ravel() == index)
+    there = ~np.isnan(table)
+    alike: dict[bytes, list[int]] = {}  # channels by the places they know
+    for channel, knows in enumerate(there.T):
+        alike.setdefault(knows.tobytes(), []).append(channel)
+    for mine in alike.values():
+        pattern = there[:, mine[0]]
         if not pattern.any():
             out[mine] = np.nan
             continue
         part = out if len(mine) == channels else np.empty((len(mine), *shape), out.dtype)
-        paint(part, places[pattern], np.ascontiguousarray(table[np.ix_(pattern, mine)]))
+        paint(part, places[pattern], np.ascontiguousarray(table[pattern][:, mine]))
         if part is not out:
             out[mine] = part
     return out if known.ndim == 2 else out[0]
@@ -180,11 +183,10 @@ def _by_channels(
 def _paint_slabs(
     out: NDArray[Any], corners: NDArray[np.float64], values: NDArray[np.float64], triangles: NDArray[np.int32], top: int
 ) -> None:
-    """Clear and paint a few rows at a time, while they lie in the processor's cache."""
-    low, high = corners[triangles, 0].min(axis=1) - SLACK, corners[triangles, 0].max(axis=1) + SLACK
+    """Paint a few rows at a time with the triangles they meet; `triangles` with the uppermost corner first."""
+    low, high = corners[triangles[:, 0], 0] - SLACK, corners[triangles[:, 2], 0] + SLACK
     for start in range(0, out.shape[1], SLAB):
         slab = out[:, start : start + SLAB]
-        slab.fill(np.nan)
         meets = (low <= top + start + SLAB) & (high >= top + start)
         paint_triangles(slab, corners, values, triangles[meets], top + start)
 
@@ -222,9 +224,10 @@ def _pixel_size(pixel_size: tuple[float, float]) -> NDArray[np.float64]:
 
 def _merge(places: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Places that coincide as one with the mean of their values."""
-    corners, where, times = np.unique(places + 0.0, axis=0, return_inverse=True, return_counts=True)
-    if len(corners) == len(places):
+    order = np.lexsort(places.T)
+    if not (places[order[1:]] == places[order[:-1]]).all(axis=1).any():
         return places, values
+    corners, where, times = np.unique(places + 0.0, axis=0, return_inverse=True, return_counts=True)
     means = [np.bincount(where.ravel(), channel) / times for channel in values.T]
     return corners, np.ascontiguousarray(np.column_stack(means))
 

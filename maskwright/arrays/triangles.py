@@ -18,73 +18,113 @@ SLACK = 1e-9
 """A pixel centre this close to a triangle, in pixels, lies on it: crossings are rounded."""
 CHUNK = 1 << 18
 """Pixels that the plain path spreads out at once."""
+NEAR = 1 << 20
+"""Bytes of all channels that are cleared and painted together: half of what a core's own cache holds."""
+
+
+def uppermost_first(triangles: NDArray[np.int32], corners: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Each triangle's corners from the uppermost down: both triangles of an edge then compute it from the same end.
+
+    >>> uppermost_first(np.array([[0, 1, 2]]), np.array([[2.0, 0], [0, 1], [1, 5]])).tolist()
+    [[1, 2, 0]]
+    """
+    ordered = np.sort(triangles, axis=1).astype(np.int32)
+    down = np.argsort(corners[ordered, 0], axis=1, kind="stable")
+    return np.take_along_axis(ordered, down, axis=1)
 
 
 def paint_triangles(
     out: NDArray[Any], corners: NDArray[np.float64], values: NDArray[np.float64], triangles: NDArray[np.int32], top: int
 ) -> None:
-    """Paint into `out` (channels, height, width), whose first row is row `top` of the picture; other pixels stay.
+    """Fill `out` (channels, height, width), whose first row is row `top` of the picture; nan where no triangle lies.
 
-    `corners` (n, 2) are row and column, `values` (n, channels), `triangles` (m, 3) indices of corners. Where
-    triangles share a pixel the later one is painted last. An empty list of triangles paints nothing.
+    `corners` (n, 2) are row and column, `values` (n, channels), `triangles` (m, 3) indices of corners, the uppermost
+    first. Where triangles share a pixel the later one is painted last.
 
-    >>> out = np.full((1, 2, 3), np.nan)
+    >>> out = np.empty((1, 2, 3))
     >>> corners, values = np.array([[0.0, 0], [0, 2], [1, 0]]), np.array([[0.0], [2], [4]])
     >>> paint_triangles(out, corners, values, np.array([[0, 1, 2]]), 0)
     >>> out.tolist()
     [[[0.0, 1.0, 2.0], [4.0, nan, nan]]]
     """
-    if not triangles.size or not out.size:
-        return
-    # From the uppermost corner down: both triangles of an edge compute it from the same end.
-    ordered = np.sort(triangles, axis=1).astype(np.int32)
-    down = np.argsort(corners[ordered, 0], axis=1, kind="stable")
-    ordered = np.take_along_axis(ordered, down, axis=1)
-    (_paint if HAS_NUMBA else _paint_plainly)(out, corners, values, ordered, top)
+    if not HAS_NUMBA:
+        out.fill(np.nan)
+        _paint_plainly(out, corners, values, triangles, top)
+    elif out.size:
+        channels, height, width = out.shape
+        rows = max(1, min(NEAR // (channels * width * out.itemsize), height))
+        _paint(out, corners, values, triangles, top, rows)
 
 
 @compiled
 def _paint(
-    out: NDArray[Any], corners: NDArray[np.float64], values: NDArray[np.float64], triangles: NDArray[np.int32], top: int
+    out: NDArray[Any],
+    corners: NDArray[np.float64],
+    values: NDArray[np.float64],
+    triangles: NDArray[np.int32],
+    top: int,
+    rows: int,
 ) -> None:
-    channels, height, width = out.shape
-    for t in range(triangles.shape[0]):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        row_a, row_b, row_c = corners[a, 0], corners[b, 0], corners[c, 0]
-        first = max(int(np.ceil(max(row_a - SLACK, -1.0))), top)
-        last = min(int(np.floor(min(row_c + SLACK, 1e9))), top + height - 1)
-        per_ac = 1 / (row_c - row_a) if row_c > row_a else 0.0
-        per_ab = 1 / (row_b - row_a) if row_b > row_a else 0.0
-        per_bc = 1 / (row_c - row_b) if row_c > row_b else 0.0
-        for line in range(first, last + 1):
-            row = min(max(float(line), row_a), row_c)
-            # The row crosses the long edge a-c, and one of a-b and b-c: p-q.
-            long = (row - row_a) * per_ac
-            upper = row <= row_b and row_b > row_a
-            p, q = (a, b) if upper else (b, c)
-            short = (row - row_a) * per_ab if upper else (row - row_b) * per_bc
-            col_long = corners[a, 1] + long * (corners[c, 1] - corners[a, 1])
-            col_short = corners[p, 1] + short * (corners[q, 1] - corners[p, 1])
-            left, right = min(col_long, col_short), max(col_long, col_short)
-            start = int(np.ceil(max(left - SLACK, 0.0)))
-            end = int(np.floor(min(right + SLACK, width - 1.0)))
-            if start > end:
-                continue
-            span, offset = right - left, start - left
-            per_span = 1 / span if span > SLACK else 0.0
-            for k in range(channels):
-                value_long = values[a, k] * (1 - long) + values[c, k] * long
-                value_short = values[p, k] * (1 - short) + values[q, k] * short
-                base = value_long if col_long <= col_short else value_short
-                other = value_short if col_long <= col_short else value_long
-                slope = (other - base) * per_span
-                for i in range(end - start + 1):
-                    out[k, line - top, start + i] = base + (i + offset) * slope
-                # Only the end pixels can lie a hair outside the span.
-                if offset < 0:
-                    out[k, line - top, start] = base
-                if end >= right and span > SLACK:
-                    out[k, line - top, end] = other
+    """So many rows at a time are cleared and painted, while they lie in the processor's cache."""
+    for start in range(0, out.shape[1], rows):
+        near = out[:, start : start + rows]
+        near[:] = np.nan
+        begin, end = top + start, top + start + near.shape[1] - 1
+        for t in range(triangles.shape[0]):
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            first = max(int(np.ceil(max(corners[a, 0] - SLACK, -1.0))), begin)
+            last = min(int(np.floor(min(corners[c, 0] + SLACK, 1e9))), end)
+            if first <= last:
+                _paint_one(near, corners, values, a, b, c, first, last, begin)
+
+
+@compiled
+def _paint_one(
+    out: NDArray[Any],
+    corners: NDArray[np.float64],
+    values: NDArray[np.float64],
+    a: int,
+    b: int,
+    c: int,
+    first: int,
+    last: int,
+    top: int,
+) -> None:
+    """Rows `first` to `last` of one triangle."""
+    channels, _, width = out.shape
+    row_a, row_b, row_c = corners[a, 0], corners[b, 0], corners[c, 0]
+    per_ac = 1 / (row_c - row_a) if row_c > row_a else 0.0
+    per_ab = 1 / (row_b - row_a) if row_b > row_a else 0.0
+    per_bc = 1 / (row_c - row_b) if row_c > row_b else 0.0
+    for line in range(first, last + 1):
+        row = min(max(float(line), row_a), row_c)
+        # The row crosses the long edge a-c, and one of a-b and b-c: p-q.
+        long = (row - row_a) * per_ac
+        upper = row <= row_b and row_b > row_a
+        p, q = (a, b) if upper else (b, c)
+        short = (row - row_a) * per_ab if upper else (row - row_b) * per_bc
+        col_long = corners[a, 1] + long * (corners[c, 1] - corners[a, 1])
+        col_short = corners[p, 1] + short * (corners[q, 1] - corners[p, 1])
+        left, right = min(col_long, col_short), max(col_long, col_short)
+        start = int(np.ceil(max(left - SLACK, 0.0)))
+        end = int(np.floor(min(right + SLACK, width - 1.0)))
+        if start > end:
+            continue
+        span, offset = right - left, start - left
+        per_span = 1 / span if span > SLACK else 0.0
+        for k in range(channels):
+            value_long = values[a, k] * (1 - long) + values[c, k] * long
+            value_short = values[p, k] * (1 - short) + values[q, k] * short
+            base = value_long if col_long <= col_short else value_short
+            other = value_short if col_long <= col_short else value_long
+            slope = (other - base) * per_span
+            for i in range(end - start + 1):
+                out[k, line - top, start + i] = base + (i + offset) * slope
+            # Only the end pixels can lie a hair outside the span.
+            if offset < 0:
+                out[k, line - top, start] = base
+            if end >= right and span > SLACK:
+                out[k, line - top, end] = other
 
 
 def _paint_plainly(

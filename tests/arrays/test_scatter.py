@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import griddata
 
-from maskwright.arrays import neighbours, triangles
+from maskwright.arrays import neighbours, scatter, triangles
 from maskwright.arrays.scatter import (
     inside_hull,
     interpolate_inverse_distance,
@@ -108,10 +108,45 @@ def test_both_paths_and_any_threads_give_the_same_bits(kernel: Any, monkeypatch:
             np.testing.assert_array_equal(kernel(rows, cols, values, shape), one)
 
 
+@pytest.mark.parametrize("near", [1, 5000, 1 << 20])
+def test_strips_are_cleared_of_whatever_was_there_and_change_no_bit(near: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = (200, 90)
+    rows, cols, values = scattered(70, 3, 8)
+    rows, cols = rows * 7 + 20, cols + 11
+    with monkeypatch.context() as patch:
+        patch.setattr(triangles, "HAS_NUMBA", False)
+        plain = interpolate_linear(rows, cols, values, shape)
+    monkeypatch.setattr(triangles, "NEAR", near)
+    np.testing.assert_array_equal(interpolate_linear(rows, cols, values, shape), plain)
+    assert np.isnan(plain[:, 0]).all() and np.isnan(plain[:, :, 0]).all()
+    corners = np.array([[3.0, 4], [90, 80], [150, 7]])
+    triangle = triangles.uppermost_first(np.array([[2, 0, 1]], np.int32), corners)
+    dirty, clean = np.full((3, 200, 90), 7.0), np.full((3, 200, 90), np.nan)
+    triangles.paint_triangles(dirty, corners, values[:3], triangle, 0)
+    monkeypatch.setattr(triangles, "HAS_NUMBA", False)
+    triangles.paint_triangles(clean, corners, values[:3], triangle, 0)
+    np.testing.assert_array_equal(dirty, clean)
+    assert np.isnan(dirty[0]).sum() > 9000
+
+
+def test_channels_that_know_the_same_places_are_painted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, cols, values = scattered(40, 4, 4)
+    values[3, [0, 2]] = np.nan
+    painted = []
+    monkeypatch.setattr(scatter, "_paint_slabs", lambda out, *_: painted.append(len(out)) or out.fill(len(out)))
+    grid = interpolate_linear(rows, cols, np.column_stack([values, np.full(40, np.nan)]), SHAPE)
+    assert painted == [2, 2]
+    assert (grid[:4] == 2).all() and np.isnan(grid[4]).all()
+
+
 def test_places_that_coincide_are_averaged_by_linear(either_path: str) -> None:
-    grid = interpolate_linear([0, 0, 0, 4], [0, 0, 4, 0], np.array([1.0, 3, 2, 2]), (5, 5))
-    assert grid[0, 0] == 2
-    assert grid[0, 2] == 2
+    for rows, cols, values in (
+        ([0, 0, 0, 4], [0, 0, 4, 0], [1.0, 3, 2, 2]),
+        ([0, 4, 0, -0.0], [0, 0, 4, 0], [1.0, 2, 2, 3]),
+    ):
+        grid = interpolate_linear(rows, cols, np.array(values), (5, 5))
+        assert grid[0, 0] == 2
+        assert grid[0, 2] == 2
 
 
 def test_places_on_one_line_span_no_area(either_path: str) -> None:
