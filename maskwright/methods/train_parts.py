@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from maskwright.models.weights import ModelRecord, TrainedSegmenter
-    from maskwright.training.fit import Fitted, Plan
+    from maskwright.training.fit import Plan
     from maskwright.training.pictures import Collection
 
     Report = Callable[[int, int, Mapping[str, Any]], None]
@@ -80,6 +77,7 @@ class TrainParts:
         from maskwright.training.fit import fit
         from maskwright.training.parts import HeldOutPictures, WholeCutter
         from maskwright.training.pictures import gather_pictures
+        from maskwright.training.records import checkpoint_key, with_story
         from maskwright.training.semantic import Objective
         from maskwright.training.splits import divide
 
@@ -97,10 +95,13 @@ class TrainParts:
         held_out = HeldOutPictures(record, collection, division, self._side)
         fitted = fit(
             network, cutter.batch_of, Objective(record, self.loss, self.confidence), self._plan(),
-            score_of=held_out if held_out.pictures else None, checkpoint=checkpoint, key=self._key(samples),
+            score_of=held_out if held_out.pictures else None, checkpoint=checkpoint, key=checkpoint_key(self, samples),
             report=report,
         )  # fmt: skip
-        told = self._told(record, collection, division.told(), fitted, scored=bool(held_out.pictures))
+        told = with_story(
+            record, "train_parts", self, pictures=len(collection.pictures), held_out=division.told(), fitted=fitted,
+            scored=bool(held_out.pictures),
+        )  # fmt: skip
         return TrainedSegmenter(told, fitted.state, device=self.device, precision=self.precision)
 
     @property
@@ -133,29 +134,3 @@ class TrainParts:
             random_state=self.random_state, device=self.device, precision=self.precision,
             warm_up=min(20, max(self.steps // 10, 1)),
         )  # fmt: skip
-
-    def _key(self, samples: Sequence[Sample]) -> str:
-        """A hash of settings, pictures and labels: what a checkpoint has to agree in."""
-        from maskwright.training.pictures import fingerprint_of
-
-        told = {each.name: str(getattr(self, each.name)) for each in dataclasses.fields(self)}
-        return hashlib.sha256(json.dumps([told, fingerprint_of(samples)]).encode()).hexdigest()
-
-    def _told(
-        self, record: ModelRecord, collection: Collection, held_out: Mapping[str, Any], fitted: Fitted, *, scored: bool
-    ) -> ModelRecord:
-        """The record with its training story and its scores."""
-        training = {
-            "method": "train_parts",
-            "settings": {each.name: getattr(self, each.name) for each in dataclasses.fields(self)},
-            "pictures": len(collection.pictures),
-            "held_out": dict(held_out),
-            "steps": fitted.steps,
-            "device": fitted.device,
-            "precision": fitted.precision,
-            "processes": fitted.processes,
-            "history": [{key: value for key, value in line.items() if key != "iou"} for line in fitted.history],
-        }
-        best = {("mean_iou" if key == "score" else key): value for key, value in fitted.best.items()}
-        scores = {key: best[key] for key in ("mean_iou", "pixel_accuracy", "iou", "step")} if scored else {}
-        return dataclasses.replace(record, training=training, scores=scores)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
     from maskwright.models.weights import ModelRecord, TrainedSegmenter
     from maskwright.training.augment import Turns
-    from maskwright.training.fit import Fitted, Plan
+    from maskwright.training.fit import Plan
     from maskwright.training.pictures import Collection
     from maskwright.training.semantic import Objective
     from maskwright.training.splits import Division
@@ -120,6 +118,7 @@ class TrainSemantic:
         from maskwright.models.weights import TrainedSegmenter
         from maskwright.training.fit import fit
         from maskwright.training.pictures import gather_pictures
+        from maskwright.training.records import checkpoint_key, with_story
         from maskwright.training.semantic import HeldOut
         from maskwright.training.splits import divide
         from maskwright.training.spread_points import spread_points
@@ -139,10 +138,13 @@ class TrainSemantic:
             self._plan(record),
             score_of=held_out if held_out.places else None,
             checkpoint=checkpoint,
-            key=self._key(samples),
+            key=checkpoint_key(self, samples),
             report=report,
         )
-        told = self._told(record, collection, division, fitted, scored=bool(held_out.places))
+        told = with_story(
+            record, "train_semantic", self, pictures=len(collection.pictures), held_out=division.told(), fitted=fitted,
+            scored=bool(held_out.places),
+        )  # fmt: skip
         return TrainedSegmenter(told, fitted.state, device=self.device, precision=self.precision)
 
     def _cells(self, collection: Collection, division: Division) -> Cells:
@@ -223,30 +225,3 @@ class TrainSemantic:
             patience=self.patience, checkpoint_every=self.score_every, random_state=self.random_state,
             device=self.device, precision=self.precision, warm_up=min(20, max(self.steps // 10, 1)),
         )  # fmt: skip
-
-    def _key(self, samples: Sequence[Sample]) -> str:
-        """A hash of settings, pictures and labels: what a checkpoint has to agree in."""
-        from maskwright.training.pictures import fingerprint_of
-
-        told = {each.name: str(getattr(self, each.name)) for each in dataclasses.fields(self)}
-        return hashlib.sha256(json.dumps([told, fingerprint_of(samples)]).encode()).hexdigest()
-
-    def _told(
-        self, record: ModelRecord, collection: Collection, division: Division, fitted: Fitted, *, scored: bool
-    ) -> ModelRecord:
-        """The record with its training story and its scores."""
-        settings = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        training = {
-            "method": "train_semantic",
-            "settings": {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()},
-            "pictures": len(collection.pictures),
-            "held_out": division.told(),
-            "steps": fitted.steps,
-            "device": fitted.device,
-            "precision": fitted.precision,
-            "processes": fitted.processes,
-            "history": [{key: value for key, value in line.items() if key != "iou"} for line in fitted.history],
-        }
-        best = {("mean_iou" if key == "score" else key): value for key, value in fitted.best.items()}
-        scores = {key: best[key] for key in ("mean_iou", "pixel_accuracy", "iou", "step")} if scored else {}
-        return dataclasses.replace(record, training=training, scores=scores)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -55,7 +55,7 @@ class TrainTags:
     patience: int = 10
     held_out: float = 0.2
     random_state: int = 0
-    cache: Path | None = None
+    cache: Path | None = field(default=None, metadata={"decides": False})
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 

@@ -35,8 +35,12 @@ def content_hash(value: Any) -> str:
 
 
 def method_fingerprint(name: str, method: Any) -> dict[str, Any]:
-    """What a method's result depends on besides its inputs: name, settings, files named by settings, code, weights."""
-    settings = {each.name: getattr(method, each.name) for each in dataclasses.fields(method) if each.init}
+    """What a method's result depends on besides its inputs: name, settings, files named by settings, code, weights.
+
+    A field whose metadata says `"decides": False`, such as a folder to keep things in, is left out.
+    """
+    fields = [each for each in dataclasses.fields(method) if each.init and each.metadata.get("decides", True)]
+    settings = {each.name: getattr(method, each.name) for each in fields}
     files = {key: path_hash(value) for key, value in settings.items() if isinstance(value, Path)}
     return {
         "name": name,

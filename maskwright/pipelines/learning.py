@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import shutil
@@ -16,6 +17,7 @@ from maskwright.io.texts import read_json
 from maskwright.methods import catalogue
 from maskwright.pipelines.fingerprints import content_hash, method_fingerprint, path_hash
 from maskwright.pipelines.ledger import Entry, Ledger, file_hash
+from maskwright.training.records import is_place
 from maskwright.types import Sample
 
 LEARNER = "learner.json"
@@ -119,7 +121,7 @@ def _save(model: Any, name: str, learner: Any, folder: Path, root: Path) -> dict
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     model.save(beside)
-    said = {"method": name, "settings": method_fingerprint(name, learner)["settings"]}
+    said = {"method": name, "settings": _settings_without_places(name, learner)}
     write_atomically(beside / LEARNER, (json.dumps(said, sort_keys=True) + "\n").encode())
     files = sorted(each.relative_to(beside) for each in beside.rglob("*") if each.is_file())
     for each in files:
@@ -127,3 +129,10 @@ def _save(model: Any, name: str, learner: Any, folder: Path, root: Path) -> dict
         (beside / each).replace(folder / each)
     shutil.rmtree(beside)
     return {(folder / each).relative_to(root).as_posix(): file_hash(folder / each) or "" for each in files}
+
+
+def _settings_without_places(name: str, learner: Any) -> dict[str, Any]:
+    """Settings as learner.json keeps them, which travels with the model: of files their names alone."""
+    settings: dict[str, Any] = method_fingerprint(name, learner)["settings"]
+    paths = {each.name for each in dataclasses.fields(learner) if is_place(getattr(learner, each.name))}
+    return {key: Path(value).name if key in paths else value for key, value in settings.items()}

@@ -11,7 +11,7 @@ import pytest
 
 from maskwright.contracts import check_learner
 from maskwright.errors import EmptyResultError, InputError
-from maskwright.io.images import read_image
+from maskwright.io.images import file_sha256, read_image
 from maskwright.io.masks import read_mask, write_mask
 from maskwright.methods.train_semantic import TrainSemantic
 from maskwright.tiled import predict_mask
@@ -170,6 +170,10 @@ def test_it_goes_on_from_a_model(samples: list[Sample], tmp_path: Path) -> None:
     TrainSemantic(**QUICK)(samples).save(tmp_path / "first")
     warm = TrainSemantic(**{**QUICK, "steps": 2, "learning_rate": 1e-5}, start=tmp_path / "first")(samples)
     assert _accuracy(warm, tmp_path / "new") > 0.9 and warm.record.origin == "first"
+    told = warm.record.training["settings"]["start"]
+    assert told == {"name": "first", "sha256": file_sha256(tmp_path / "first" / "model.safetensors")}
+    warm.save(tmp_path / "warm")
+    assert not any(str(tmp_path) in (tmp_path / "warm" / each).read_text() for each in ("README.md", "model.json"))
     with pytest.raises(InputError, match="leave start out to learn from scratch"):
         TrainSemantic(**QUICK, start=tmp_path / "first", class_names=("", "coral", "sand", "rock"))(samples)
 

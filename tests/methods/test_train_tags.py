@@ -143,6 +143,9 @@ def test_probabilities_with_views_from_a_table_to_a_card(frames: Path, backbone:
     assert thresholds["coral"] == thresholds["rock"] == 0.5 and thresholds["sand"] != 0.5
     assert "rmse" in (tmp_path / "model" / "README.md").read_text()
     assert len(list((tmp_path / "kept").iterdir())) == 40 + 2 * 32, "views of those held out are never made"
+    assert main([*arguments, "--out", str(tmp_path / "model")]) == 3, "a cache that grew is no other input"
+    kept = "".join(each.read_text() for each in (tmp_path / "model").glob("*.json"))
+    assert str(tmp_path) not in kept, "a model says nothing of the machine it was made on"
     assert main([*arguments, "--out", str(tmp_path / "again")]) == 0
     same = [(tmp_path / each / "model.safetensors").read_bytes() for each in ("model", "again")]
     assert same[0] == same[1]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from maskwright.errors import RecipeError
+from maskwright.io.images import file_sha256
 from maskwright.io.masks import read_mask
 from maskwright.models.weights import read_record
 from maskwright.pipelines.explain import replay
@@ -84,7 +85,8 @@ def test_the_second_model_goes_on_from_the_first(done: SimpleNamespace) -> None:
     first, second = (read_record(done.run / each / "model") for each in ("round-1", "round-2"))
     told = second.training["settings"]
     assert (told["several_masks"], first.training["settings"]["several_masks"]) == ("agree", "first")
-    assert Path(told["start"]) == done.run / "round-1" / "model" and first.training["settings"]["start"] is None
+    weights = file_sha256(done.run / "round-1" / "model" / "model.safetensors")
+    assert told["start"] == {"name": "model", "sha256": weights} and first.training["settings"]["start"] is None
 
 
 def test_running_again_does_nothing_and_a_mask_can_be_made_again(done: SimpleNamespace, tmp_path: Path) -> None:
