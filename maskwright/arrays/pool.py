@@ -104,3 +104,18 @@ def with_shares(scores: NDArray[Any], shares: NDArray[Any]) -> Logs:
     """
     result: Logs = scores * np.asarray(shares, np.float32).reshape(-1, *([1] * (scores.ndim - 1)))
     return np.asarray(result / np.maximum(result.sum(axis=0), np.float32(1e-30)), np.float32)
+
+
+def among(scores: NDArray[np.float32], classes: NDArray[np.intp]) -> Logs:
+    """Scores (n, all classes) as those of the given classes alone, (classes, n), which sum to 1.
+
+    Where none of them has a score, and for classes nobody knows a score of, all are equally likely.
+
+    >>> among(np.array([[0.5, 0.3, 0.1], [1.0, 0.0, 0.0]], np.float32), np.array([1, 2])).round(2).tolist()
+    [[0.75, 0.5], [0.25, 0.5]]
+    """
+    missing = max(int(classes.max()) + 1 - scores.shape[1], 0)
+    some = np.pad(scores, ((0, 0), (0, missing)))[:, classes].T
+    total = some.sum(axis=0)
+    result: Logs = np.where(total > 0, some / np.where(total > 0, total, np.float32(1)), np.float32(1 / len(classes)))
+    return result

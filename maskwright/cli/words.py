@@ -79,7 +79,7 @@ def read_settings(words: Sequence[str]) -> dict[str, Any]:
     >>> read_settings(["reach_px=40", "edges.keep=true"])
     {'reach_px': 40, 'edges': {'keep': True}}
     """
-    from maskwright.pipelines.recipe import parse_setting
+    from maskwright.pipelines.overrides import parse_setting
 
     settings: dict[str, Any] = {}
     for word in words:

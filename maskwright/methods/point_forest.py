@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.arrays.calibrate import Isotonic, isotonic
+from maskwright.arrays.calibrate import Isotonic
 from maskwright.arrays.forest import Forest, grow_forest
-from maskwright.arrays.pool import class_shares, fit_trust, log_scores, pooled, with_shares
+from maskwright.arrays.left_out import Heard, confidence_curve, trust_of
+from maskwright.arrays.pool import among, class_shares, log_scores, pooled, with_shares
 from maskwright.arrays.seen import Seen, bands_for, see
 from maskwright.arrays.soften import soften
 from maskwright.arrays.spread import spread_scores
@@ -31,7 +32,6 @@ START_TRUST = (0.7, 0.1, 0.3, 0.2, 0.3)
 MOST_POINTS = 50_000
 POOL_PIXELS = 4_000_000
 PLACES = 1024
-FEWEST_TO_CALIBRATE = 50
 WHOLE_PIXELS = 1_500_000
 WINDOW_PX, OVERLAP_PX = 1024, 256
 FILE = "point_forest.npz"
@@ -143,10 +143,10 @@ class PointForest:
             for fold, forest in enumerate(forests)
             if forest is not None and (answer := self._heard(view, fold_of, fold, forest, bands)) is not None
         ]
-        trust = _fit(heard)
-        return trust, _curve(heard, trust, self.share_hold)
+        trust = trust_of(heard, np.array(START_TRUST))
+        return trust, confidence_curve(heard, trust, hold=self.share_hold)
 
-    def _heard(self, view: _View, fold_of: NDArray[np.intp], fold: int, forest: Forest, bands: int) -> _Heard | None:
+    def _heard(self, view: _View, fold_of: NDArray[np.intp], fold: int, forest: Forest, bands: int) -> Heard | None:
         """What all five say of the points of one fold when only the others are known, and of places everywhere."""
         known = fold_of != fold
         present = np.unique(view.ids[known])
@@ -162,11 +162,9 @@ class PointForest:
             seen.pixels, seen.features, labels, len(present), valid=seen.valid, where=where,
             random_state=self.random_state,
         )  # fmt: skip
-        looks = log_scores(_among(forest(seen.rows(where)), present))
+        looks = log_scores(among(forest(seen.rows(where)), present))
         truth = np.searchsorted(present, view.ids[asked])
-        return _Heard(
-            np.concatenate([looks[None], said]), truth, np.bincount(np.searchsorted(present, view.ids[known]))
-        )
+        return Heard(np.concatenate([looks[None], said]), truth, np.bincount(np.searchsorted(present, view.ids[known])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +236,7 @@ class PointLabeler:
     def _said(self, seen: Seen, labels: NDArray[np.int32], classes: NDArray[np.intp]) -> NDArray[np.float32]:
         """Scores (classes, pixels) of equally common classes, by all who can speak."""
         looks = np.concatenate(
-            [_among(self.forest(seen.rows(each)), classes) for each in np.array_split(np.arange(labels.size), 16)],
+            [among(self.forest(seen.rows(each)), classes) for each in np.array_split(np.arange(labels.size), 16)],
             axis=1,
         )
         if len(np.unique(labels[labels >= 0])) < max(len(classes), 2):
@@ -267,15 +265,6 @@ class _View:
             mine = np.flatnonzero(self.ids == class_id)
             fold[mine] = (np.arange(len(mine)) + class_id) % count
         return fold
-
-
-@dataclass(frozen=True, eq=False)
-class _Heard:
-    """What all five said of left-out points (truth first) and of places everywhere, and how many points they knew."""
-
-    said: NDArray[np.float32]
-    truth: NDArray[np.intp]
-    counts: NDArray[np.intp]
 
 
 def windows_of(grid: Grid) -> list[Window]:
@@ -369,45 +358,3 @@ def _spread_out(views: Sequence[_View], folds: Sequence[NDArray[np.intp]]) -> li
     pixels = sum(view.window.height * view.window.width for view, _ in useful)
     step = -(-pixels // POOL_PIXELS) or 1
     return useful[::step]
-
-
-def _among(scores: NDArray[np.float32], classes: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Scores (n, all classes) as those of some classes (classes, n), which sum to 1."""
-    missing = max(int(classes.max()) + 1 - scores.shape[1], 0)
-    some = np.pad(scores, ((0, 0), (0, missing)))[:, classes].T
-    total = some.sum(axis=0)
-    result: NDArray[np.float32] = np.where(
-        total > 0, some / np.where(total > 0, total, np.float32(1)), np.float32(1 / len(classes))
-    )
-    return result
-
-
-def _fit(heard: Sequence[_Heard]) -> NDArray[np.float64]:
-    """Trust from all left-out points; classes are lined up so that the true one comes first."""
-    if not heard:
-        return np.array(START_TRUST)
-    most = max(each.said.shape[1] for each in heard)
-    parts = []
-    for each in heard:
-        count = each.said.shape[1]
-        order = (each.truth[None] + np.arange(count)[:, None]) % count
-        own = np.take_along_axis(each.said[:, :, : len(each.truth)], order[None], axis=1)
-        parts.append(np.pad(own, ((0, 0), (0, most - count), (0, 0)), constant_values=-50.0))
-    said = np.concatenate(parts, axis=2)
-    return fit_trust(said, np.zeros(said.shape[2], np.intp), np.array(START_TRUST))
-
-
-def _curve(heard: Sequence[_Heard], trust: NDArray[np.float64], hold: float) -> Isotonic:
-    """What confidences mean: of left-out points that claimed so much, how many were right, weighted by area."""
-    claims, rights, areas = [], [], []
-    for each in heard:
-        scores = pooled(each.said, trust)
-        count = len(each.truth)
-        shares = class_shares(scores[:, count:], each.counts + 1.0, hold=hold)
-        fair = with_shares(scores[:, :count], shares)
-        claims.append(fair.max(axis=0))
-        rights.append(fair.argmax(axis=0) == each.truth)
-        areas.append(shares[each.truth] / np.bincount(each.truth)[each.truth])
-    if sum(map(len, claims)) < FEWEST_TO_CALIBRATE:
-        return Isotonic(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
-    return isotonic(np.concatenate(claims), np.concatenate(rights), np.concatenate(areas))

@@ -9,7 +9,7 @@ from typing import Any
 from maskwright.errors import MaskwrightError, RecipeError
 from maskwright.pipelines.chains import make
 from maskwright.pipelines.gather import Collection, gather
-from maskwright.pipelines.recipe import MethodCall, Recipe, missing_files, read_recipe
+from maskwright.pipelines.recipe import MethodCall, Recipe, missing_files, missing_images, read_recipe
 
 
 def check(recipe: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def check(recipe: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
     found: dict[str, Any] = {"recipe": str(recipe), "ready": False, "problems": []}
     try:
         read = read_recipe(recipe, settings)
-        problems = [*missing_files(read), *_missing_parts(read)]
+        problems = [*missing_images(read), *missing_files(read), *_missing_parts(read)]
         collection = gather(read) if not problems else None
     except RecipeError as error:
         return {**found, "problems": list(error.problems)}

@@ -7,15 +7,16 @@ the nearest thing that would have been right.
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import glob
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from maskwright.errors import InputError, MaskwrightError, RecipeError, UnknownNameError, nearest_name
+from maskwright.errors import MaskwrightError, RecipeError, UnknownNameError, nearest_name
 from maskwright.methods import catalogue
+from maskwright.pipelines.overrides import overridden
 
 HintKind = Literal["points", "keypoints", "tags", "masks", "mask", "instances", "survey"]
 
@@ -47,6 +48,15 @@ class Fuse:
     how: Literal["vote", "confidence", "priority"] = "vote"
     weights: tuple[float, ...] | None = None
 
+
+SHAPES = {"tuple_type": "a list", "dataclass_type": "keys and values", "dict_type": "keys and values"}
+EXAMPLES = {
+    "hints": "[{path: points.csv}]", "label": "[{method: nearest_point, settings: {reach_px: 40}}]",
+    "refine": "[{method: smooth, settings: {radius_px: 2}}]", "fuse": "{how: vote}",
+    "train": "{method: train_semantic, settings: {steps: 500}}", "predict": "{overlap: 64}",
+    "later_rounds": "{warm_start: true}", "stop": "{score: mean_iou}", "evaluate": "{truth: truth}",
+}  # fmt: skip
+"""How the keys of a recipe that hold more than one value are written."""
 
 USUAL_WINDOW = 512
 """Side in pixels of the windows that a model sees where nobody names another."""
@@ -152,16 +162,17 @@ def make_recipe(
     """A recipe from keys and values as they stand in the file; relative paths count from `folder`."""
     from pydantic import TypeAdapter, ValidationError
 
-    content, problems = _overridden(content, overrides)
+    content, problems = overridden(content, overrides)
     try:
         recipe: Recipe = TypeAdapter(Recipe).validate_python(content, extra="forbid")
     except ValidationError as error:
         problems += [_problem(each) for each in error.errors(include_url=False)]
         raise RecipeError(where, [*problems, *_raw_method_problems(content)]) from None
     problems += [*_method_problems(recipe), *_shape_problems(recipe)]
+    placed = _placed(recipe, folder or Path.cwd())
     if problems:
-        raise RecipeError(where, problems)
-    return _placed(recipe, folder or Path.cwd())
+        raise RecipeError(where, [*problems, *missing_images(placed), *missing_files(placed)])
+    return placed
 
 
 def missing_files(recipe: Recipe) -> list[str]:
@@ -173,6 +184,12 @@ def missing_files(recipe: Recipe) -> list[str]:
             if (path := getattr(recipe.evaluate, key)) is not None:
                 named.append((f"evaluate.{key}", path))
     return [_missing(key, path) for key, path in named if not path.exists()]
+
+
+def missing_images(recipe: Recipe) -> list[str]:
+    """A line for the pictures of a recipe where nothing is; a pattern may fit something later."""
+    is_there = glob.has_magic(recipe.images) or Path(recipe.images).exists()
+    return [] if is_there else [_missing("images", Path(recipe.images))]
 
 
 def recipe_schema() -> dict[str, Any]:
@@ -205,59 +222,6 @@ def shipped_recipe(name: str) -> str:
     return (resources.files("maskwright") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def _overridden(content: Mapping[str, Any], overrides: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-    result: dict[str, Any] = _copied(content)
-    problems: list[str] = []
-    for text in overrides:
-        try:
-            _set(result, *parse_setting(text))
-        except InputError as error:
-            problems.append(str(error))
-    return result, problems
-
-
-def parse_setting(text: str) -> tuple[tuple[str, ...], Any]:
-    """The dotted name and the YAML value of one `--set`.
-
-    >>> parse_setting("label.0.settings.reach_px=40")
-    (('label', '0', 'settings', 'reach_px'), 40)
-    """
-    from maskwright.io.yaml_files import parse_yaml
-
-    key, equals, value = text.partition("=")
-    names = tuple(each.strip() for each in key.split("."))
-    if not equals or not all(names):
-        raise InputError(f"--set {text}: this has no name or no '='; write a.b=value")
-    parsed, _ = parse_yaml(value, f"--set {text}")
-    return names, parsed
-
-
-def _set(content: Any, names: tuple[str, ...], value: Any) -> None:
-    where = f"--set {'.'.join(names)}"
-    for depth, name in enumerate(names):
-        last = depth == len(names) - 1
-        if isinstance(content, list):
-            name = _index(content, name, where)
-        elif not isinstance(content, dict):
-            raise InputError(f"{where}: {'.'.join(names[:depth])} is {content!r}, which has nothing inside it")
-        elif not last and content.get(name) is None:
-            content[name] = {}
-        if last:
-            content[name] = value
-        else:
-            content = content[name]
-
-
-def _index(content: list[Any], name: str, where: str) -> Any:
-    methods = [each.get("method") if isinstance(each, dict) else None for each in content]
-    if methods.count(name) == 1:
-        return methods.index(name)
-    if re.fullmatch(r"\d+", name) and int(name) < len(content):
-        return int(name)
-    known = ", ".join([*(str(each) for each in range(len(content))), *(str(each) for each in methods if each)])
-    raise InputError(f"{where}: there is no {name!r} in this list; name one of {known or 'none'}")
-
-
 def _problem(error: Mapping[str, Any]) -> str:
     where = ".".join(str(each) for each in error["loc"])
     if error["type"] == "unexpected_keyword_argument":
@@ -267,6 +231,9 @@ def _problem(error: Mapping[str, Any]) -> str:
         return f"{where}: there is no such key; {advice}"
     if error["type"] == "missing":
         return f"{where}: this key is missing; a recipe needs it"
+    if error["type"] in SHAPES and (example := EXAMPLES.get(str(error["loc"][0]))):
+        shape, key = SHAPES[error["type"]], error["loc"][0]
+        return f"{where}: found {error['input']!r}; expected {shape}; write for example `{key}: {example}`"
     message = str(error["msg"])
     return f"{where}: found {error['input']!r}; {message[:1].lower()}{message[1:]}"
 
@@ -385,12 +352,6 @@ def _missing(key: str, path: Path) -> str:
     siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
     nearest = nearest_name(path.name, siblings)
     return f"{key}: {path} is not there; {f'did you mean {nearest!r}?' if nearest else 'check the path'}"
-
-
-def _copied(content: Any) -> Any:
-    if isinstance(content, Mapping):
-        return {str(key): _copied(each) for key, each in content.items()}
-    return [_copied(each) for each in content] if isinstance(content, (list, tuple)) else content
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from maskwright.errors import FormatError, InputError, RecipeError, UnknownNameError
+from maskwright.pipelines.overrides import parse_setting
 from maskwright.pipelines.recipe import (
+    EXAMPLES,
     Fuse,
     HintSource,
     MethodCall,
@@ -17,7 +19,6 @@ from maskwright.pipelines.recipe import (
     list_recipes,
     make_recipe,
     missing_files,
-    parse_setting,
     plain_recipe,
     read_recipe,
     recipe_schema,
@@ -112,6 +113,26 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
     ):
         assert each in told
     assert len(problems) == 9  # and refine.0.method is missing
+
+
+def test_a_value_of_the_wrong_shape_is_told_with_an_example(tmp_path: Path) -> None:
+    told = problems_of(tmp_path, "images: p\nlabel: nearest_point\nhints: points.csv\nrefine: [smooth]\n")
+    assert told[0] == "hints: found 'points.csv'; expected a list; write for example `hints: [{path: points.csv}]`"
+    assert told[1].startswith("label: found 'nearest_point'; expected a list; write for example `label: [{method:")
+    assert told[2].startswith("refine.0: found 'smooth'; expected keys and values; write for example `refine: [{")
+
+
+def test_files_that_are_missing_are_told_with_all_other_problems(tmp_path: Path) -> None:
+    told = "\n".join(problems_of(tmp_path, GOOD + "rounds: 0\nevaluate: {truth: truth}\n"))
+    for each in ("rounds: found 0", "images: ", "hints.0.path: ", "classes: ", "evaluate.truth: "):
+        assert each in told
+
+
+@pytest.mark.parametrize("key", sorted(EXAMPLES))
+def test_the_examples_in_errors_are_right(key: str) -> None:
+    whole = {"images": "p", "label": [{"method": "nearest_point"}], "train": {"method": "train_semantic"},
+             "rounds": 2, "evaluate": {"truth": "truth"}}  # fmt: skip
+    make_recipe({**whole, key: yaml.safe_load(EXAMPLES[key])})
 
 
 def test_shapes_that_make_no_sense_are_told(tmp_path: Path) -> None:
