@@ -34,9 +34,12 @@ class _NoteHandler(logging.Handler):
     def __init__(self, screen: Screen) -> None:
         super().__init__()
         self.screen = screen
+        self.said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if record.name == "py.warnings":  # "path:line: Category: message\n  source line"
             text = text.strip().splitlines()[0].split(": ", 2)[-1]
-        self.screen.note(f"{record.levelname.lower()}: {text}")
+        if record.levelno < logging.WARNING or text not in self.said:  # what is read twice warns twice
+            self.screen.note(f"{record.levelname.lower()}: {text}")
+        self.said.add(text)

@@ -96,7 +96,7 @@ def read_settings(words: Sequence[str]) -> dict[str, Any]:
 def outcome_answer(outcome: Outcome, verb: str, *, more: Mapping[str, Any] | None = None) -> Answer:
     """What a pipeline did: how many items were done, were there already and failed; the exit code that goes with it.
 
-    0 when all is done, 1 when some failed, 3 when there was nothing to do.
+    0 when all is done, 1 when some failed, 3 when there was nothing to do or no pixel of what was made has a class.
     """
     from maskwright.cli.screen import Answer, failures
 
@@ -105,11 +105,21 @@ def outcome_answer(outcome: Outcome, verb: str, *, more: Mapping[str, Any] | Non
         "done": outcome.done,
         "skipped": outcome.skipped,
         "failed": [{"name": name, "reason": reason} for name, reason in failed],
+        "unknown": list(outcome.unknown),
         "out": str(outcome.out),
         **(more or {}),
     }
-    code = 1 if failed else 0 if outcome.done else 3
-    return Answer(record, code=code, notes=[*failures(failed), _summary(outcome, verb)])
+    is_empty = not outcome.done or (len(outcome.unknown) == outcome.done and not outcome.skipped)
+    code = 1 if failed else 3 if is_empty else 0
+    return Answer(record, code=code, notes=[*failures(failed), *_unknown(outcome), _summary(outcome, verb)])
+
+
+def _unknown(outcome: Outcome) -> list[str]:
+    """The line that names masks in which nothing is known."""
+    names = sorted(set(outcome.unknown))
+    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    what = "look at the picture and at what is known about it"
+    return [f"warning: no pixel has a class in {listed}; {what}"] if names else []
 
 
 def _summary(outcome: Outcome, verb: str) -> str:

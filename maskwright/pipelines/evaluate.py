@@ -7,7 +7,7 @@ stands in `metrics.overlap`, `metrics.boundary`, `metrics.from_points` and `metr
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ def evaluate(
     sites: str | Path | None = None,
     kind: Kind | None = None,
     tolerance_px: float = 2,
+    only: Collection[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, Any]:
     """Score masks (a folder, a file or a glob) against true ones, or COCO objects against true ones, or by points.
@@ -57,19 +58,20 @@ def evaluate(
     `boundary_iou`, each {"value", "low", "high"} with a 95 % bootstrap by picture, or by site where the table `sites`
     (CSV image,site) names one; then `pixels`, `pictures`, `by_picture`, `failed` and `without_truth` (masks nobody
     checked, which count nowhere). COCO json on both sides gives `ap`, `ap50`, `ap75`, ... instead. With `points`
-    alone the same scores are estimated from them; besides a truth they come under `by_points`.
+    alone the same scores are estimated from them; besides a truth they come under `by_points`. Of a folder that holds
+    other masks too, `only` names those that count.
     """
     if truth is None and points is None:
         raise InputError("there is nothing to score against; expected a truth or points; give one of them")
     known = read_classes(classes) if classes is not None else None
     if truth is None:
         assert points is not None
-        return evaluate_points(predicted, points, known, sites)
+        return evaluate_points(predicted, points, known, sites, only)
     if Path(truth).suffix.lower() == ".json":
         return evaluate_objects(predicted, truth, sites=sites, kind=kind)
-    scores = _score_masks(predicted, truth, known, sites, tolerance_px, progress)
+    scores = _score_masks(predicted, truth, known, sites, tolerance_px, only, progress)
     if points is not None:
-        scores["by_points"] = evaluate_points(predicted, points, known, sites)
+        scores["by_points"] = evaluate_points(predicted, points, known, sites, only)
     return scores
 
 
@@ -79,9 +81,10 @@ def _score_masks(
     classes: Classes | None,
     sites: str | Path | None,
     tolerance_px: float,
+    only: Collection[str] | None,
     progress: Callable[[Progress], None] | None,
 ) -> dict[str, Any]:
-    pairs = _pairs(predicted, truth, classes)
+    pairs = _pairs(predicted, truth, classes, only)
     pairs.truth, pairs.predicted, classes = on_shared_classes(pairs.truth, pairs.predicted, classes)
     class_names = classes.names
     metrics = (Overlap(class_names), Boundary(class_names, tolerance_px))
@@ -99,8 +102,8 @@ def _score_masks(
     return _summary(pairs, tallies, metrics, sites)
 
 
-def _pairs(predicted: str | Path, truth: str | Path, classes: Classes | None) -> Pairs:
-    ours = {name: MaskFile(path, classes) for name, path in find_masks(predicted).items()}
+def _pairs(predicted: str | Path, truth: str | Path, classes: Classes | None, only: Collection[str] | None) -> Pairs:
+    ours = {name: MaskFile(path, classes) for name, path in find_masks(predicted, only).items()}
     right = {name: MaskFile(path, classes) for name, path in find_masks(truth).items()}
     if Path(predicted).is_file() and Path(truth).is_file():  # two files are a pair, whatever they are called
         ours = dict(zip(right, ours.values(), strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,18 @@ ON_EARTH = (".geojson", ".gpkg")
 
 
 def evaluate_points(
-    predicted: str | Path, points: str | Path, classes: Classes | None = None, sites: str | Path | None = None
+    predicted: str | Path,
+    points: str | Path,
+    classes: Classes | None = None,
+    sites: str | Path | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """`mean_iou`, `pixel_accuracy`, and per class `iou`, `dice`, `cover`, `cover_by_map`, estimated from points.
 
     `cover` is the share of points; `cover_by_map` the masks' own share mended by the mistakes the points found. A
     picture with points and without a mask is a failure; a mask without points is listed under `without_truth`.
     """
-    masks = {name: MaskFile(path, classes) for name, path in find_masks(predicted).items()}
+    masks = {name: MaskFile(path, classes) for name, path in find_masks(predicted, only).items()}
     masks, _, classes = on_shared_classes(masks, {}, classes or _classes(masks, points))
     known = _read(points, classes, masks)
     tallies: dict[str, NDArray[np.float64]] = {}

@@ -89,9 +89,9 @@ def _split(
         return Collection(tuple(samples), classes, said, files)
     if not known:
         raise EmptyResultError(_nothing_fits(recipe, samples, source))
-    names = {each.name for each in known}
+    names, advice = {each.name for each in known}, "add hints for it" if recipe.label else "add a mask of it"
     failed = [
-        (each.name, f"{source} says nothing about {each.image_path.name}; add hints for it, or leave the picture out")
+        (each.name, f"{source} says nothing about {each.image_path.name}; {advice}, or leave the picture out")
         for each in samples
         if each.name not in names
     ]
@@ -99,7 +99,11 @@ def _split(
 
 
 def _nothing_fits(recipe: Recipe, samples: Sequence[Sample], source: str) -> str:
-    return (
-        f"{source} speaks of none of the {len(samples)} pictures in {recipe.images}, the first of which is "
-        f"{samples[0].name!r}; a picture is named by its file name, with or without extension"
-    )
+    first = f"the first of which is {samples[0].name!r}"
+    found = f"{source} speaks of none of the {len(samples)} pictures in {recipe.images}, {first}"
+    kinds = {hint_kind(each.path) for each in recipe.hints}
+    if "survey" in kinds:
+        return f"{found}; expected it to reach one; is it of another place, are latitude and longitude swapped?"
+    if "keypoints" in kinds:
+        return f"{found}; expected animals with a joint that is seen (v above 0), pictures named by their file names"
+    return f"{found}; a picture is named by its file name, with or without extension"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.arrays import fuse as fusing
+from maskwright.arrays.windows import Window
 from maskwright.io.classes import Classes
 from maskwright.io.coco import write_instances
 from maskwright.io.images import read_image
@@ -98,10 +99,11 @@ class MaskTask:
 
 @dataclass(frozen=True)
 class Made:
-    """What came of a task: file name to hash of what was written, and seconds by step."""
+    """What came of a task: file name to hash of what was written, seconds by step, whether any pixel has a class."""
 
     outputs: Mapping[str, str]
     seconds: Mapping[str, float]
+    is_known: bool = True
 
 
 def make_mask(task: MaskTask) -> Made:
@@ -111,13 +113,13 @@ def make_mask(task: MaskTask) -> Made:
     image = read_image(task.sample.image_path)
     watch.note("read")
     if chain.is_one_labeler and is_big(image):
-        path = _write_pieces(task, chain.labelers[0], image, chain.needs_hints)
+        path, is_known = _write_pieces(task, chain.labelers[0], image, chain.needs_hints)
         watch.note(chain.labelers[0].name)
     else:
         said = speak(chain, image, task.sample, Classes(task.class_names, task.colors), task.inputs, watch)
-        path = _write(task, image, said)
+        path, is_known = _write(task, image, said)
         watch.note("write")
-    return Made(_hashes(path), watch.seconds)
+    return Made(_hashes(path), watch.seconds, is_known)
 
 
 def speak(
@@ -226,7 +228,7 @@ def _sureness(mask: Mask) -> Any:
     return np.ones(mask.class_ids.shape, np.float32) if mask.confidence is None else mask.confidence
 
 
-def _write(task: MaskTask, image: Image, said: Mask | Instances) -> Path:
+def _write(task: MaskTask, image: Image, said: Mask | Instances) -> tuple[Path, bool]:
     path, mask = _path(task, image), flat(said)
     if isinstance(said, Instances):
         write_instances(objects_path(path), {task.sample.name: said}, file_names={task.sample.name: task.image["path"]})
@@ -236,10 +238,10 @@ def _write(task: MaskTask, image: Image, said: Mask | Instances) -> Path:
     if "mask" in task.inputs and story_path(task.sample.mask_paths[0]).is_file():
         before = read_story(story_path(task.sample.mask_paths[0]))
     write_mask(path, mask, colors=_colors(task, mask, before), image=task.image, versions=versions(), before=before)
-    return path
+    return path, _is_known(mask)
 
 
-def _write_pieces(task: MaskTask, part: Part, image: Image, needs_hints: bool) -> Path:
+def _write_pieces(task: MaskTask, part: Part, image: Image, needs_hints: bool) -> tuple[Path, bool]:
     path, classes = _path(task, image), Classes(task.class_names, task.colors)
     hints = known_hints(task.sample, hint_classes(part.method, classes)) if needs_hints else ()
     extent = task.sample.piece or image.grid.window
@@ -252,9 +254,19 @@ def _write_pieces(task: MaskTask, part: Part, image: Image, needs_hints: bool) -
         colors = Classes(first.class_names, _colors(task, first, None) or ())
         write_story(story_path(path), story_of(whole, classes=colors, image=task.image, versions=versions()))
 
-    parts = pieces_of(part.method, image, hints, task.class_names, extent)
-    write_pieces(path, grid, extent, parts, lambda first: _colors(task, first, None), write_first)
-    return path
+    known: list[bool] = []
+
+    def looked_at() -> Iterator[tuple[Window, Mask]]:
+        for corner, mask in pieces_of(part.method, image, hints, task.class_names, extent):
+            known.append(_is_known(mask))
+            yield corner, mask
+
+    write_pieces(path, grid, extent, looked_at(), lambda first: _colors(task, first, None), write_first)
+    return path, any(known)
+
+
+def _is_known(mask: Mask) -> bool:
+    return bool((mask.class_ids != UNKNOWN).any())
 
 
 def _path(task: MaskTask, image: Image) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,8 +25,8 @@ BAND_PIXELS = 1 << 23
 _MAGIC = frozenset("*?[")
 
 
-def find_masks(masks: str | Path) -> dict[str, Path]:
-    """Name to path of the masks a folder, a file or a glob means, in natural order.
+def find_masks(masks: str | Path, only: Collection[str] | None = None) -> dict[str, Path]:
+    """Name to path of the masks a folder, a file or a glob means, in natural order; with `only`, of those named there.
 
     Confidences and hidden files are no masks. Two masks of one name are an InputError naming both, a place that is
     not there is one too; none at all is an EmptyResultError.
@@ -35,6 +35,8 @@ def find_masks(masks: str | Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(_candidates(place), key=lambda each: natural_order(each.as_posix())):
         name = picture_name(path)
+        if only is not None and name not in only:
+            continue
         if name in found:
             raise InputError(f"two masks are called {name!r}: {found[name]} and {path}; rename one or name one folder")
         found[name] = path

@@ -9,12 +9,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many items were made, how many were there already, which failed (name, reason), and where it all lies."""
+    """How many items were made, how many were there already, which failed (name, reason), and where it all lies.
+
+    `unknown` names the masks made now in which no pixel has a class.
+    """
 
     done: int
     skipped: int
     failed: tuple[tuple[str, str], ...]
     out: Path
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from maskwright.errors import InputError, MaskwrightError
+from maskwright.errors import EmptyResultError, InputError, MaskwrightError
 from maskwright.io.classes import Classes
 from maskwright.io.masks import read_story, story_path
 from maskwright.io.outputs import write_atomically
@@ -31,27 +31,31 @@ HEADLINES = {
 }
 
 
-def write_report(run: str | Path) -> Path:
-    """Write report.html into a run folder and give its path."""
+def write_report(run: str | Path, *, last: int | None = None, only: Collection[str] | None = None) -> Path:
+    """Write report.html into a run folder and give its path.
+
+    Where the folder also holds what an earlier recipe left, `last` is the last round that counts, and `only` names the
+    pictures that do.
+    """
     run = Path(run)
     path = run / "report.html"
-    write_atomically(path, report_page(gather_report(run)).encode("utf-8"))
+    write_atomically(path, report_page(gather_report(run, last=last, only=only)).encode("utf-8"))
     return path
 
 
-def gather_report(run: Path) -> dict[str, Any]:
+def gather_report(run: Path, *, last: int | None = None, only: Collection[str] | None = None) -> dict[str, Any]:
     """Everything the page shows, as plain values; parts the run does not have are empty."""
-    rounds = _rounds(run)
+    rounds = _rounds(run)[:last]
     if not rounds:
         raise InputError(f"{run}: holds no round-1/masks; expected the folder of a run; make one with `maskwright run`")
-    masks = {name: MaskFile(path) for name, path in find_masks(rounds[-1]).items()} if any(rounds[-1].iterdir()) else {}
+    masks = {name: MaskFile(path) for name, path in _masks(rounds[-1], only).items()}
     recipe = _recipe(run)
     metrics = _json(run / "metrics.json")
     events = _events(run)
     classes, statistics = _statistics(masks)
     return {
         "title": f"{recipe.get('name') or run.name}: {len(masks):,} masks",
-        "subtitle": "; ".join([_subtitle(run, rounds, masks, classes), *_left_out(rounds[0])]),
+        "subtitle": "; ".join([_subtitle(run, rounds, masks, classes), *_left_out(rounds[0], only)]),
         "headlines": _headlines(metrics),
         "scored": _scored(metrics),
         "classes": _classes(classes, metrics),
@@ -61,7 +65,7 @@ def gather_report(run: Path) -> dict[str, Any]:
         "gallery_note": _gallery_note(masks, metrics),
         "statistics": statistics["classes"],
         "statistics_note": statistics["note"],
-        "curves": _curves(run),
+        "curves": _curves(run, len(rounds)),
         "failed": _failed(events),
         "cost": _cost(events),
         "cost_note": "Time the work took, added up over processes; reading and writing of files included.",
@@ -117,9 +121,17 @@ def _subtitle(run: Path, rounds: Sequence[Path], masks: Mapping[str, MaskFile], 
     return f"{last} of {run.name}; {len(masks):,} pictures; classes: {listed or 'none'}"
 
 
-def _left_out(first: Path) -> list[str]:
+def _masks(place: Path, only: Collection[str] | None) -> dict[str, Path]:
+    """The masks of a round; none where every picture failed."""
+    try:
+        return find_masks(place, only)
+    except EmptyResultError:
+        return {}
+
+
+def _left_out(first: Path, only: Collection[str] | None) -> list[str]:
     """How many frames of surveys the labels of the first round left out, each count once."""
-    stories = [story_path(path) for path in find_masks(first).values()] if any(first.iterdir()) else []
+    stories = [story_path(path) for path in _masks(first, only).values()]
     steps = [step for each in stories if each.is_file() for step in read_story(each).steps]
     return sorted({text for step in steps if (text := left_out_text(step.inputs))})
 
@@ -288,10 +300,10 @@ def _statistics(masks: Mapping[str, MaskFile]) -> tuple[Classes, dict[str, Any]]
     return classes, {"classes": rows, "note": note}
 
 
-def _curves(run: Path) -> list[dict[str, Any]]:
+def _curves(run: Path, rounds: int) -> list[dict[str, Any]]:
     """Lists of numbers in the training story of each model of the run."""
     curves = []
-    for path in sorted(run.glob("round-*/model/model.json")):
+    for path in (run / f"round-{number}" / "model" / "model.json" for number in range(1, rounds + 1)):
         training = _json(path).get("training") or {}
         for name, values in _columns(training.get("history") if isinstance(training, dict) else None).items():
             if isinstance(values, list) and values and all(isinstance(each, (int, float)) for each in values):

@@ -67,7 +67,7 @@ def run(
 
 def _rounds(loop: Loop, recipe: Recipe, folder: Path, device: str) -> None:
     """Round 1 from hints; each further round from what a learner made of the round before."""
-    scoring = Scoring(recipe, folder)
+    scoring, last = Scoring(recipe, folder), 1
     chain = learned_first(labelling_chain(recipe, loop.collection, device), loop.ledger, "round-1/learned")
     labelled = first = _written(loop, chain, 1, scoring)
     for number in range(1, recipe.rounds + 1):
@@ -79,12 +79,13 @@ def _rounds(loop: Loop, recipe: Recipe, folder: Path, device: str) -> None:
         threads = loop.crew.threads(len(loop.collection.samples))
         after = refiners(recipe, device, "predictions")
         chain = predicting_chain(model, told, recipe.predict, after, threads)
-        labelled = _written(loop, chain, number + 1, scoring)
+        last = number + 1
+        labelled = _written(loop, chain, last, scoring)
     scoring.write()
     if recipe.report:
         from maskwright.pipelines.report import write_report
 
-        write_report(folder)
+        write_report(folder, last=last, only=_names(labelled))
 
 
 def _written(loop: Loop, chain: Chain, number: int, scoring: Scoring) -> list[Sample]:
@@ -95,11 +96,15 @@ def _written(loop: Loop, chain: Chain, number: int, scoring: Scoring) -> list[Sa
     if scoring.recipe.keeps_unrefined and chain.labelers and chain.refiners:
         unrefined = f"round-{number}/unrefined"
         samples = loop.write_masks(unrefined, dataclasses.replace(chain, refiners=()), samples)
-        scoring.note(unrefined, before)
+        scoring.note(unrefined, before, _names(samples))
         chain = Chain(refiners=chain.refiners)
     labelled = loop.write_masks(place_of(number), chain, samples)
-    scoring.note(place_of(number), methods)
+    scoring.note(place_of(number), methods, _names(labelled))
     return labelled
+
+
+def _names(samples: Sequence[Sample]) -> frozenset[str]:
+    return frozenset(each.name for each in samples)
 
 
 def _learner_of(recipe: Recipe, folder: Path, number: int) -> MethodCall:
@@ -159,6 +164,7 @@ class Loop:
     done: int = 0
     skipped: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
@@ -200,12 +206,15 @@ class Loop:
     def end(self) -> Outcome:
         """What came of it."""
         self.ledger.note_event("run ended", done=self.done, skipped=self.skipped, failed=len(self.failed))
-        return Outcome(self.done, self.skipped, tuple(self.failed), self.ledger.folder)
+        return Outcome(self.done, self.skipped, tuple(self.failed), self.ledger.folder, tuple(self.unknown))
 
     def _note(self, stage: str, place: str, task: MaskTask, made: Made) -> None:
         outputs = {(Path(place) / name).as_posix(): sha256 for name, sha256 in made.outputs.items()}
         self.ledger.note_done(stage, task.sample.name, Entry(task.key, outputs, made.seconds), inputs_of(task))
         self.done += 1
+        if not made.is_known:
+            self.unknown.append(task.sample.name)
+            self.ledger.note_event("no pixel has a class", stage=stage, name=task.sample.name)
 
     def _fail(self, stage: str, name: str, reason: str) -> None:
         self.failed.append((name, reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,11 @@ class Scoring:
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     methods: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def note(self, place: str, methods: Sequence[str]) -> None:
-        """Score the masks in the folder `place` of the run; `methods` names all that had a part in them, in order."""
+    def note(self, place: str, methods: Sequence[str], only: Collection[str]) -> None:
+        """Score masks in the folder `place` of the run; `methods` names all that had a part in them, in order.
+
+        `only` names the pictures of this run: others may lie there from another recipe, or from before a failure.
+        """
         against = self.recipe.evaluate
         if against is None or (against.truth is None and against.points is None):
             return
@@ -31,7 +34,7 @@ class Scoring:
 
         self.steps[place] = evaluate(
             self.folder / place, against.truth, classes=self.recipe.classes, points=against.points,
-            sites=self.recipe.sites,
+            sites=self.recipe.sites, only=only,
         )  # fmt: skip
         self.methods[place] = tuple(methods)
 

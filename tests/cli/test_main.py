@@ -176,7 +176,8 @@ def test_warnings_and_log_lines_become_notes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
-        logging.getLogger("maskwright.io").warning("the palette was mended")
+        for _ in range(2):  # what is read twice warns twice, and is told once
+            logging.getLogger("maskwright.io").warning("the palette was mended")
         logging.getLogger("maskwright.io").info("read 3 files")
         with warnings.catch_warnings():
             warnings.simplefilter("always")
@@ -209,6 +210,13 @@ def test_what_came_of_it_decides_the_code(
     assert answer.code == code
     assert answer.notes[-1] == said
     assert answer.record["failed"] == [{"name": name, "reason": why} for name, why in failed]
+
+
+@pytest.mark.parametrize(("done", "skipped", "unknown", "code"), [(2, 0, "ab", 3), (2, 0, "a", 0), (1, 1, "a", 0)])
+def test_masks_without_any_class_are_no_success(done: int, skipped: int, unknown: str, code: int) -> None:
+    answer = words.outcome_answer(Outcome(done, skipped, (), Path("out"), tuple(unknown)), "labelled")
+    assert (answer.code, answer.record["unknown"]) == (code, list(unknown))
+    assert answer.notes[0].startswith(f"warning: no pixel has a class in {', '.join(unknown)}; look at")
 
 
 def test_many_failures_are_named_up_to_fifty() -> None:
@@ -245,7 +253,7 @@ def test_strict_json_knows_numpy_sets_and_records() -> None:
         "a": None,
         "b": [0, 1],
         "c": ["x", "y"],
-        "d": {"done": 1, "skipped": 0, "failed": [], "out": "o"},
+        "d": {"done": 1, "skipped": 0, "failed": [], "out": "o", "unknown": []},
     }
     assert plain(float("inf")) is None
 

@@ -70,6 +70,14 @@ def test_the_same_pixels_whole_and_for_any_piece(survey: Path, monkeypatch: pyte
     assert written[0] == written[1]
 
 
+def test_a_map_in_which_nothing_is_known_is_named(survey: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_file(monkeypatch, 256)
+    words = {"hints": survey / "points.csv", "out": survey / "out", "settings": {"reach_px": 0.5}}
+    assert label("nearest_point", survey / "pics", **words).unknown == (), "a point knows its own pixel"
+    (survey / "points.csv").write_text("image,x,y,class\nmap,690,290,sand\n")  # where the map has no data
+    assert label("nearest_point", survey / "pics", **words).unknown == ("map",)
+
+
 def test_it_is_skipped_explained_and_replayed_like_any_other(survey: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_file(monkeypatch, 128)
     mask = nearest(survey, "masks")

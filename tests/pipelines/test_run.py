@@ -153,6 +153,17 @@ def test_a_picture_without_hints_is_a_named_failure(pictures: Path) -> None:
     )
 
 
+def test_masks_in_which_nothing_is_known_are_named(pictures: Path) -> None:
+    outcome = bright(pictures, settings={"threshold": 100})
+    assert outcome.unknown == ()
+    blank = Mask(np.full((20, 60), UNKNOWN, np.uint8), ("", "coral", "sand"))
+    for name in ("p000", "p001"):
+        write_mask(pictures / "few" / f"{name}.png", blank)
+    refined = refine("forget_top", pictures / "pics", masks=pictures / "few", out=pictures / "better")
+    assert (refined.done, sorted(refined.unknown), len(refined.failed)) == (2, ["p000", "p001"], 6)
+    assert "p002.png; add a mask of it, or leave" in refined.failed[0][1]
+
+
 def test_nothing_found_is_an_empty_result(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(EmptyResultError, match="no picture"):
@@ -196,6 +207,18 @@ def test_progress_counts_to_the_end(pictures: Path) -> None:
     bright(pictures, progress=told.append)
     assert [each.done for each in told] == list(range(9))
     assert (told[-1].total, told[-1].failed) == (8, 0)
+
+
+def test_another_recipe_in_the_same_folder_speaks_of_its_own_pictures_only(pictures: Path) -> None:
+    report = ["report=true"]
+    run(recipe(pictures), out=pictures / "run", settings=report)
+    fewer = RECIPE.replace("pics", "pics/p00[01].png").replace("rounds: 2", "rounds: 1")
+    few = run(recipe(pictures, fewer), out=pictures / "run", settings=[*report, "refine.0.settings.rows=4"])
+    assert few.done == 4 and (pictures / "run" / "round-3" / "masks" / "p002.png").exists(), "nothing is deleted"
+    scores = json.loads((pictures / "run" / "metrics.json").read_text())
+    assert [each["name"] for each in scores["by_picture"]] == ["p000", "p001"] and scores["final"] == "round-2"
+    page = (pictures / "run" / "report.html").read_text()
+    assert "2 masks" in page and "round 2 of run" in page and "p004" not in page
 
 
 def test_what_killed_writers_left_is_cleared(pictures: Path) -> None:

@@ -59,6 +59,15 @@ def test_frames_become_masks_of_every_orthophoto_they_reach(boat: Path, tmp_path
     assert replay(tmp_path / "out" / "reef_000.tif", tmp_path / "again").identical
 
 
+def test_a_survey_of_another_place_is_told(boat: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header, *rows = (boat / "frames.csv").read_text().splitlines()
+    swapped = (",".join([*each.split(",")[:-2], *reversed(each.split(",")[-2:])]) for each in rows)
+    (tmp_path / "swapped.csv").write_text("\n".join([header, *swapped]) + "\n")
+    arguments = ["label", "survey_scores", str(boat / "orthos"), "--hints", str(tmp_path / "swapped.csv")]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 3
+    assert "are latitude and longitude swapped?" in capsys.readouterr().err
+
+
 def test_merged_classes_and_left_out_frames_from_a_table_to_a_story(boat: Path, tmp_path: Path) -> None:
     with (boat / "frames.csv").open() as file:
         header, *rows = csv.reader(file)
