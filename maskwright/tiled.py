@@ -65,7 +65,12 @@ def predict_scores(
     """
     plan = _Plan.of(segmenter, image, window, overlap, batch, seen, threads)
     extent = _checked(extent or image.grid.window, image)
-    return np.concatenate([scores for _, scores, _ in plan.strips(extent)], axis=1)
+    whole = np.zeros((len(segmenter.class_names), extent.height, extent.width), np.float32)
+    for rows, scores, _ in plan.strips(extent):
+        here = shift(rows, extent.top, extent.left)
+        for class_id, channel in zip(plan.class_ids, scores, strict=True):
+            whole[class_id, *here.slices] = channel
+    return whole
 
 
 def predict_mask(
@@ -119,8 +124,7 @@ def predict_pieces(
     width = extent.width if piece is None else max(1, piece * piece // window)
     for column in split(extent, (extent.height, width)):
         for each, scores, valid in plan.strips(column):
-            class_ids, confidence = most_likely(scores, valid)
-            del scores, valid  # the next strip is made before the name is given away
+            class_ids, confidence = most_likely(scores, valid, class_ids=plan.class_ids)
             yield each, Mask(class_ids, tuple(segmenter.class_names), image.grid.crop(each), confidence, (step,))
 
 
@@ -269,6 +273,7 @@ class _Plan:
     threads: int
     windows: tuple[Window, ...]
     groups: tuple[range, ...]
+    class_ids: tuple[int, ...]
 
     @classmethod
     def of(
@@ -294,11 +299,12 @@ class _Plan:
             for row in range(0, len(windows), across)
             for start in range(row, row + across, batch)
         )
-        return cls(segmenter, image, seen, size, overlap, threads, tuple(windows), tuple(groups))
+        class_ids = tuple(class_id for class_id, name in enumerate(segmenter.class_names) if name)
+        return cls(segmenter, image, seen, size, overlap, threads, tuple(windows), tuple(groups), class_ids)
 
     def strips(self, column: Window) -> Iterator[Strip]:
-        """Blended scores (classes, height, width) of a column of the picture, strip by strip from the top, and where
-        the picture is valid there."""
+        """Blended scores (`class_ids`, height, width) of a column of the picture, strip by strip from the top, and
+        where the picture is valid there; they hold until the next strip is asked for."""
         if self.seen.grid.shape == self.image.grid.shape:
             yield from self._seen_strips(column)
             return
@@ -311,7 +317,7 @@ class _Plan:
         met = set(meeting(self.windows, column))
         groups = [group for group in self.groups if not met.isdisjoint(group)]
         tops = [self.windows[group[0]].top for group in groups]
-        blend = Strips(column, len(self.segmenter.class_names), self.overlap)
+        blend = Strips(column, len(self.class_ids), self.overlap)
         valid = Known(column)
         done = column.top
         for group, top, following, answers in zip(
@@ -319,11 +325,18 @@ class _Plan:
         ):
             for number, scores, known in zip(group, *answers, strict=True):
                 window = self.windows[number]
-                blend.add(window, scores[:, : window.height, : window.width])
+                blend.add(window, self._named(scores)[:, : window.height, : window.width])
                 valid.add(window, known)
             if following != top and following > done:
                 done = following
                 yield *blend.finish(done), valid.finish(done)
+
+    def _named(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of the classes that have names, mostly a view."""
+        first, last = self.class_ids[0], self.class_ids[-1]
+        if len(self.class_ids) == last + 1 - first:
+            return scores[first : last + 1]
+        return scores[list(self.class_ids)]
 
     def _answers(self, groups: Sequence[range]) -> Iterator[tuple[NDArray[np.float32], list[NDArray[np.bool_]]]]:
         """What `_run` says of each group. Windows are read here, one after the other: a file that each thread opened

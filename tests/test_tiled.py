@@ -254,3 +254,24 @@ def test_hints_are_cut_to_a_window() -> None:
     assert crop_hint(tags, window, grid) is tags
     with pytest.raises(InputError, match="Keypoints cannot be cut"):
         crop_hint(Keypoints((), np.zeros(0), np.zeros(0), np.zeros(0)), window, grid)
+
+
+@dataclass
+class FirstColours:
+    """A segmenter whose class scores are the colours of a picture, in order."""
+
+    class_names: tuple[str, ...]
+
+    def __call__(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+        return np.moveaxis(pixels[..., : len(self.class_names)], 3, 1).astype(np.float32) / 255
+
+
+@pytest.mark.parametrize("names", [("", "sand", "coral"), ("sand", "", "coral"), ("sand", "coral", ""), ("", "a", "")])
+def test_a_nameless_id_is_never_given_whatever_a_segmenter_says_of_it(names: tuple[str, ...]) -> None:
+    image = noise(20, 50)
+    scores = np.asarray(image.pixels)[..., :3].astype(np.float32).transpose(2, 0, 1) / 255
+    scores[[each for each, name in enumerate(names) if not name]] = 0
+    mask = predict_mask(FirstColours(names), image, window=16, overlap=4)
+    np.testing.assert_allclose(predict_scores(FirstColours(names), image, window=16, overlap=4), scores, atol=1e-6)
+    known = scores.max(axis=0) > 0
+    np.testing.assert_array_equal(mask.class_ids, np.where(known, scores.argmax(axis=0), UNKNOWN))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.arrays.compiled import HAS_NUMBA, compiled
+from maskwright.arrays.flat import flat_rows
 
 NOBODY = 255
 _AT_ONCE = 1 << 18
 
 
-def most_likely(scores: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def most_likely(
+    scores: NDArray[np.float32], valid: NDArray[np.bool_], *, class_ids: Sequence[int] | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The id of the largest of scores (classes, height, width) and that score, cut to 0..1, (height, width) each.
 
     Of equal scores the lowest id wins. Where nothing is valid or no score is above 0 the id is 255 and the score 0.
+    `class_ids`, ascending and below 255, are the ids of the classes where they are not 0, 1, 2...
 
     >>> ids, confidence = most_likely(np.float32([[[0.25, 0.5, 0]], [[0.75, 0.5, 0]]]), np.ones((1, 3), bool))
     >>> ids, confidence
@@ -23,44 +29,58 @@ def most_likely(scores: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[
     height, width = valid.shape
     if not len(scores) or scores.shape[1:] != valid.shape:
         raise ValueError(f"scores are (classes, {height}, {width}) like valid; got {scores.shape}")
-    class_ids, best = np.zeros(valid.shape, np.uint8), np.empty(valid.shape, np.float32)
+    numbers = np.arange(len(scores), dtype=np.uint8) if class_ids is None else np.array(class_ids, np.uint8)
+    if len(numbers) != len(scores):
+        raise ValueError(f"{len(scores)} classes have as many ids; got {class_ids}")
+    found, best = np.empty(valid.shape, np.uint8), np.empty(valid.shape, np.float32)
     if HAS_NUMBA:
-        _rows_compiled(scores, valid, class_ids, best)
-        return class_ids, best
+        _rows_compiled(*flat_rows(scores), np.ascontiguousarray(valid), numbers, found, best)
+        return found, best
     step = max(1, _AT_ONCE // max(width, 1))  # a few rows at once stay in the cache for all classes
     for top in range(0, height, step):
         rows = slice(top, top + step)
-        _rows(scores[:, rows], valid[rows], class_ids[rows], best[rows])
-    return class_ids, best
+        _rows(scores[:, rows], valid[rows], numbers, found[rows], best[rows])
+    return found, best
 
 
 def _rows(
-    scores: NDArray[np.float32], valid: NDArray[np.bool_], class_ids: NDArray[np.uint8], best: NDArray[np.float32]
+    scores: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    numbers: NDArray[np.uint8],
+    found: NDArray[np.uint8],
+    best: NDArray[np.float32],
 ) -> None:
-    best[...] = scores[0]
-    for class_id in range(1, len(scores)):
-        np.putmask(class_ids, scores[class_id] > best, np.uint8(class_id))
-        np.maximum(best, scores[class_id], out=best)
+    found[...], best[...] = numbers[0], scores[0]
+    for number, mine in zip(numbers[1:], scores[1:], strict=True):
+        np.putmask(found, mine > best, number)
+        np.maximum(best, mine, out=best)
     nobody = ~(valid & (best > 0))
-    np.putmask(class_ids, nobody, np.uint8(NOBODY))
+    np.putmask(found, nobody, np.uint8(NOBODY))
     np.putmask(best, nobody, np.float32(0))
     np.minimum(best, np.float32(1), out=best)
 
 
 @compiled
 def _rows_compiled(
-    scores: NDArray[np.float32], valid: NDArray[np.bool_], class_ids: NDArray[np.uint8], best: NDArray[np.float32]
+    scores: NDArray[np.float32],
+    step: tuple[int, int],
+    valid: NDArray[np.bool_],
+    numbers: NDArray[np.uint8],
+    found: NDArray[np.uint8],
+    best: NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
+    width = valid.shape[1]
     for row in range(valid.shape[0]):
-        ids, most = class_ids[row], best[row]
-        most[:] = scores[0, row]
-        for class_id in range(1, scores.shape[0]):
-            mine = scores[class_id, row]
-            for col in range(valid.shape[1]):
+        ids, most = found[row], best[row]
+        ids[:], most[:] = numbers[0], scores[row * step[1] : row * step[1] + width]
+        for channel in range(1, len(numbers)):
+            first = channel * step[0] + row * step[1]
+            mine, number = scores[first : first + width], numbers[channel]
+            for col in range(width):
                 value, known = mine[col], most[col]
-                ids[col] = class_id if value > known else ids[col]
+                ids[col] = number if value > known else ids[col]
                 most[col] = known if known >= value or np.isnan(known) else value
-        for col in range(valid.shape[1]):
+        for col in range(width):
             sure = valid[row, col] and most[col] > 0
             ids[col] = ids[col] if sure else NOBODY
             most[col] = min(most[col], np.float32(1)) if sure else np.float32(0)

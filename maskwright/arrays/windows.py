@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.arrays.compiled import HAS_NUMBA, compiled
+from maskwright.arrays.flat import flat_rows
 
 
 class Window(NamedTuple):
@@ -176,24 +177,15 @@ class Stitch:
 
     def add(self, window: Window, scores: NDArray[np.float32]) -> None:
         """Blend in the scores (channels, height, width) of a window; what lies outside the piece is left out."""
-        shape = (self.scores.shape[0], window.height, window.width)
-        if scores.shape != shape:
-            raise ValueError(f"scores of {window} are {shape}; got {scores.shape}")
-        met = window.meet(self.piece)
-        if met is None:
-            return
-        there, here = shift(met, window.top, window.left).slices, shift(met, self.piece.top, self.piece.left).slices
-        weight = _weights(window.height, window.width, self.overlap)[there]
-        parts = scores[:, *there].astype(np.float32, copy=False)
-        blend = _blend_compiled if HAS_NUMBA else _blend_plainly
-        blend(self.scores, self.weight, parts, weight, here[0].start, here[1].start)
+        _blend(self.scores, self.weight, self.piece, window, scores, self.overlap)
 
 
 class Strips:
     """Scores of overlapping windows blended into a column of the picture, from top to bottom.
 
     `add` windows in ascending order; `finish(bottom)` gives the rows above `bottom`, which no later window may meet,
-    and forgets them. So memory holds the rows of one row of windows, and every pixel is what `Stitch` makes of it.
+    as a view that holds until the next call. So memory holds the rows of one row of windows, once, and every pixel is
+    what `Stitch` makes of it.
 
     >>> strips = Strips(Window(0, 0, 4, 2), channels=1, overlap=0)
     >>> strips.add(Window(0, 0, 2, 2), np.ones((1, 2, 2), np.float32))
@@ -204,35 +196,43 @@ class Strips:
 
     def __init__(self, column: Window, channels: int, overlap: int) -> None:
         self.column = column
-        self._channels, self._overlap = channels, overlap
-        self._open = self._rows(column.top, column.top)
+        self._overlap = overlap
+        self._open = Window(column.top, column.left, column.top, column.right)
+        self._given = 0  # rows of `_open` that were given away
+        self._scores = np.zeros((channels, 0, column.width), np.float32)
+        self._weight = np.zeros((0, column.width), np.float32)  # 0 below the open rows
 
     def add(self, window: Window, scores: NDArray[np.float32]) -> None:
         """Blend in the scores (channels, height, width) of a window; what lies outside the column is left out."""
-        if window.meet(self.column) is None:
+        if (met := window.meet(self.column)) is None:
             return
-        bottom = min(window.bottom, self.column.bottom)
-        if bottom > self._open.piece.bottom:
-            self._open = self._kept(self._open.piece.top, bottom)
-        self._open.add(window, scores)
+        self._forget()
+        self._open = self._open._replace(bottom=max(self._open.bottom, met.bottom))
+        if self._open.height > len(self._weight):
+            self._grow(self._open.height)
+        _blend(self._scores, self._weight, self._open, window, scores, self._overlap)
 
     def finish(self, bottom: int) -> tuple[Window, NDArray[np.float32]]:
         """The window of the rows that are done, and their scores (channels, height, width)."""
-        done = self._open
-        self._open = self._kept(bottom, done.piece.bottom)
-        top = done.piece.top
-        return Window(top, self.column.left, bottom, self.column.right), done.scores[:, : bottom - top]
+        self._forget()
+        done = self._open._replace(bottom=bottom)
+        self._given = done.height
+        return done, self._scores[:, : done.height]
 
-    def _kept(self, top: int, bottom: int) -> Stitch:
-        """Rows top..bottom, with what is known of them."""
-        before, after = self._open, self._rows(top, bottom)
-        first, last = top - before.piece.top, min(bottom, before.piece.bottom) - before.piece.top
-        after.scores[:, : last - first] = before.scores[:, first:last]
-        after.weight[: last - first] = before.weight[first:last]
-        return after
+    def _forget(self) -> None:
+        """Move the rows that are still open to where those given away lie."""
+        if self._given:
+            kept, height = self._open.height - self._given, self._open.height
+            self._scores[:, :kept] = self._scores[:, self._given : height]
+            self._weight[:kept] = self._weight[self._given : height]
+            self._weight[kept:height] = 0
+            self._open = self._open._replace(top=self._open.top + self._given)
+            self._given = 0
 
-    def _rows(self, top: int, bottom: int) -> Stitch:
-        return Stitch(Window(top, self.column.left, bottom, self.column.right), self._channels, self._overlap)
+    def _grow(self, height: int) -> None:
+        below = height - len(self._weight)
+        self._scores = np.pad(self._scores, ((0, 0), (0, below), (0, 0)))
+        self._weight = np.pad(self._weight, ((0, below), (0, 0)))
 
 
 class Known:
@@ -298,39 +298,94 @@ def _ramp(length: int, overlap: int) -> NDArray[np.float64]:
     return part * part * (3.0 - 2.0 * part)
 
 
-def _blend_plainly(
+def _blend(
     scores: NDArray[np.float32],
     weights: NDArray[np.float32],
+    piece: Window,
+    window: Window,
     parts: NDArray[np.float32],
-    weight: NDArray[np.float32],
-    top: int,
-    left: int,
+    overlap: int,
 ) -> None:
-    """Move scores (channels, ...) from (top, left) on towards `parts` by their share of all weight, in place."""
-    height, width = weight.shape
-    here = slice(top, top + height), slice(left, left + width)
-    weights[here] += weight
-    share = weight / weights[here]
-    for channel, part in zip(scores[:, *here], parts, strict=True):
-        channel += (part - channel) * share
+    """Blend the scores `parts` of a window into those of a piece, whose first rows `scores` and `weights` hold."""
+    shape = (scores.shape[0], window.height, window.width)
+    if parts.shape != shape:
+        raise ValueError(f"scores of {window} are {shape}; got {parts.shape}")
+    met = window.meet(piece)
+    if met is None:
+        return
+    there, here = shift(met, window.top, window.left), shift(met, piece.top, piece.left)
+    weight = _weights(window.height, window.width, overlap)
+    if HAS_NUMBA:
+        parts = parts.astype(np.float32, copy=False)
+        size = (len(parts), met.height, met.width)
+        _blend_compiled(*flat_rows(scores), weights, *flat_rows(parts), weight, here[:2], there[:2], size)
+    else:
+        _blend_plainly(scores[:, *here.slices], weights[here.slices], parts[:, *there.slices], weight[there.slices])
+
+
+def _blend_plainly(
+    scores: NDArray[np.float32], weights: NDArray[np.float32], parts: NDArray[np.float32], weight: NDArray[np.float32]
+) -> None:
+    """Move scores (channels, ...) on towards `parts` by their share of all weight, in place; the first to come stay."""
+    fresh = weights == 0
+    weights += weight
+    share = weight / weights
+    for channel, part in zip(scores, parts, strict=True):
+        channel[...] = np.where(fresh, part, channel + (part - channel) * share)
 
 
 @compiled
 def _blend_compiled(
     scores: NDArray[np.float32],
+    scores_step: tuple[int, int],
     weights: NDArray[np.float32],
     parts: NDArray[np.float32],
+    parts_step: tuple[int, int],
     weight: NDArray[np.float32],
-    top: int,
-    left: int,
+    here: tuple[int, int],
+    there: tuple[int, int],
+    size: tuple[int, int, int],
 ) -> None:  # pragma: no cover - compiled
-    share = np.empty(weight.shape[1], np.float32)
-    for row in range(weight.shape[0]):
-        total = weights[top + row, left : left + weight.shape[1]]
-        for col in range(weight.shape[1]):
-            total[col] += weight[row, col]
-            share[col] = weight[row, col] / total[col]
-        for channel in range(len(scores)):
-            known, part = scores[channel, top + row, left : left + weight.shape[1]], parts[channel, row]
-            for col in range(weight.shape[1]):
-                known[col] += (part[col] - known[col]) * share[col]
+    """As `_blend_plainly`, from `there` to `here`; the fresh pixels of a row are copied where they lie together."""
+    channels, height, width = size
+    share = np.empty(width, np.float32)
+    for row in range(height):
+        total = weights[here[0] + row, here[1] : here[1] + width]
+        mine = weight[there[0] + row, there[1] : there[1] + width]
+        start, stop, known_already = 0, width, 0
+        while start < stop and total[start] > 0:
+            start += 1
+        while start < stop and total[stop - 1] > 0:
+            stop -= 1
+        between = total[start:stop]
+        for col in range(len(between)):
+            known_already += between[col] > 0
+        if known_already:
+            start, stop = 0, 0
+        for col in range(width):
+            before = total[col]
+            total[col] = before + mine[col]
+            share[col] = mine[col] / total[col] if before > 0 else -1
+        for channel in range(channels):
+            first = channel * scores_step[0] + (here[0] + row) * scores_step[1] + here[1]
+            known = scores[first : first + width]
+            first = channel * parts_step[0] + (there[0] + row) * parts_step[1] + there[1]
+            part = parts[first : first + width]
+            _copy(known[start:stop], part[start:stop])
+            _move(known[:start], part[:start], share[:start])
+            _move(known[stop:], part[stop:], share[stop:])
+
+
+@compiled
+def _move(
+    known: NDArray[np.float32], part: NDArray[np.float32], share: NDArray[np.float32]
+) -> None:  # pragma: no cover - compiled
+    for col in range(len(known)):
+        towards = known[col] + (part[col] - known[col]) * share[col]
+        known[col] = towards if share[col] >= 0 else part[col]
+
+
+@compiled
+def _copy(known: NDArray[np.float32], part: NDArray[np.float32]) -> None:  # pragma: no cover - compiled
+    for col in range(len(known)):
+        known[col] = part[col]

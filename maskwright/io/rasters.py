@@ -136,16 +136,18 @@ class _Layout:
         self.is_cmyk = as_colours and tuple(kinds[:4]) == cmyk and self.dtype == np.uint8
         self.channels = 3 if self.palette is not None or self.is_cmyk else len(self.bands)
 
-    def colours(self, bands: NDArray[Any]) -> NDArray[Any]:
-        """(bands, height, width) as read -> (height, width, channels)."""
+    def read(self, dataset: Any, window: Window) -> NDArray[Any]:
+        """(height, width, channels) of a window."""
+        bands = np.empty((window.height, window.width, len(self.bands)), self.dtype)
+        dataset.read(self.bands, window=_at(window), out=bands.transpose(2, 0, 1))
         if self.palette is not None:
-            coloured: NDArray[Any] = self.palette[bands[0].astype(np.intp)]
+            coloured: NDArray[Any] = self.palette[bands[..., 0].astype(np.intp)]
             return coloured
         if self.is_cmyk:
-            light = 255 - bands[:4].astype(np.uint16)
-            rgb: NDArray[Any] = ((light[:3] * light[3] + 127) // 255).astype(np.uint8)
-            return np.ascontiguousarray(rgb.transpose(1, 2, 0))
-        return np.ascontiguousarray(bands.transpose(1, 2, 0))
+            light = 255 - bands[..., :4].astype(np.uint16)
+            rgb: NDArray[Any] = ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
+            return rgb
+        return bands
 
 
 class RasterPixels(Slab):
@@ -165,7 +167,7 @@ class RasterPixels(Slab):
 
     def _part(self, window: Window) -> NDArray[Any]:
         with self._source.reading() as dataset:
-            return self._layout.colours(dataset.read(self._layout.bands, window=_at(window)))
+            return self._layout.read(dataset, window)
 
 
 class RasterValid(Slab):

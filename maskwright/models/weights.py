@@ -151,13 +151,15 @@ class TrainedSegmenter:
             )
         height, width = pixels.shape[1:3]
         with torch.inference_mode():
-            logits = self._logits(self.normalised(pixels))
-            scores = torch.softmax(logits[..., :height, :width].float(), dim=1).cpu().numpy()
+            logits = self._logits(self.normalised(pixels))[..., :height, :width].float()
+            named = torch.softmax(logits.contiguous(), dim=1).cpu().numpy()
         if len(self.record.class_ids) == len(self.class_names):
-            return cast("NDArray[np.float32]", scores)
-        spread = np.zeros((len(pixels), len(self.class_names), height, width), np.float32)
-        spread[:, list(self.record.class_ids)] = scores
-        return spread
+            return cast("NDArray[np.float32]", named)
+        scores = np.empty((len(pixels), len(self.class_names), height, width), np.float32)
+        channels = dict(zip(self.record.class_ids, named.swapaxes(0, 1), strict=True))
+        for class_id in range(len(self.class_names)):
+            scores[:, class_id] = channels.get(class_id, 0)
+        return scores
 
     def normalised(self, pixels: NDArray[np.generic]) -> Tensor:
         """What the network is given: float32 (n, bands, height, width), sides filled up to multiples of its stride."""

@@ -78,15 +78,20 @@ def test_scores_lie_between_their_four_neighbours() -> None:
 @settings(max_examples=30, deadline=None)
 def test_most_likely_is_argmax_where_anything_is_known(with_numba: bool, classes: int, random_state: int) -> None:
     random = np.random.default_rng(random_state)
-    scores = random.choice(np.float32([0, 0.25, 0.5, 1.5]), (classes, 7, 11))
+    scores = random.choice(np.float32([0, 0.25, 0.5, 1.5]), (classes, 9, 14))[:, 1:-1, 2:-1]
     valid = random.random((7, 11)) < 0.8
-    with mock.patch.object(likely, "HAS_NUMBA", with_numba and likely.HAS_NUMBA):
-        ids, confidence = most_likely(scores, valid)
-    known = valid & (scores.max(axis=0) > 0)
-    assert np.array_equal(ids, np.where(known, scores.argmax(axis=0), 255))
-    assert np.array_equal(confidence, np.where(known, np.minimum(scores.max(axis=0), 1), 0))
+    numbers = np.sort(random.choice(255, classes, replace=False))
+    for class_ids in (None, numbers.tolist()):
+        with mock.patch.object(likely, "HAS_NUMBA", with_numba and likely.HAS_NUMBA):
+            ids, confidence = most_likely(scores, valid, class_ids=class_ids)
+        best = scores.argmax(axis=0)
+        known = valid & (scores.max(axis=0) > 0)
+        assert np.array_equal(ids, np.where(known, best if class_ids is None else numbers[best], 255))
+        assert np.array_equal(confidence, np.where(known, np.minimum(scores.max(axis=0), 1), 0))
 
 
 def test_scores_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(classes, 2, 3\)"):
         most_likely(np.zeros((1, 3, 2), np.float32), np.ones((2, 3), bool))
+    with pytest.raises(ValueError, match="2 classes have as many ids"):
+        most_likely(np.zeros((2, 3, 2), np.float32), np.ones((3, 2), bool), class_ids=[4])

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from maskwright.arrays import windows as windows_module
 from maskwright.arrays.compiled import HAS_NUMBA
 from maskwright.arrays.windows import (
     Known,
     Stitch,
     Strips,
     Window,
-    _blend_compiled,
-    _blend_plainly,
     cover,
     cut,
     grow,
@@ -151,16 +150,22 @@ def test_grow_and_shift() -> None:
 
 
 @pytest.mark.skipif(not HAS_NUMBA, reason="numba is not here or switched off")
-def test_blending_is_the_same_with_and_without_numba() -> None:
-    random = np.random.default_rng(0)
-    weight = random.random((9, 30), dtype=np.float32) + np.float32(0.01)
-    parts = random.random((3, 12, 40), dtype=np.float32)[:, 1:10, 5:35]
-    one, total = random.random((3, 20, 60), dtype=np.float32), random.random((20, 60), dtype=np.float32)
-    other, same = one.copy(), total.copy()
-    _blend_compiled(one, total, parts, weight, 4, 7)
-    _blend_plainly(other, same, parts, weight, 4, 7)
-    assert one.tobytes() == other.tobytes()
-    assert total.tobytes() == same.tobytes()
+@given(data=st.data(), height=st.integers(1, 20), width=st.integers(1, 40), size=st.integers(2, 16))
+@settings(max_examples=60, deadline=None)
+def test_blending_is_the_same_with_and_without_numba(data: st.DataObject, height: int, width: int, size: int) -> None:
+    overlap = data.draw(st.integers(0, size - 1))
+    piece = Window(height // 3, width // 4, height, width)
+    order = data.draw(st.permutations(cover(height, width, size, overlap)))  # fresh pixels in any pattern
+    random, blends = np.random.default_rng(width), (Stitch(piece, 3, overlap), Stitch(piece, 3, overlap))
+    for window in order:
+        wide = random.random((4, window.height + 2, window.width + 3), dtype=np.float32)
+        parts = wide[1:, 1:-1, 2:-1]
+        for blend, has_numba in zip(blends, (True, False), strict=True):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(windows_module, "HAS_NUMBA", has_numba)
+                blend.add(window, parts)
+    assert blends[0].scores.tobytes() == blends[1].scores.tobytes()
+    assert blends[0].weight.tobytes() == blends[1].weight.tobytes()
 
 
 @given(height=sizes, width=sizes, size=st.integers(2, 16), overlap=st.integers(0, 15), top=st.integers(0, 39))
@@ -178,7 +183,8 @@ def test_strips_are_what_one_stitch_makes(height: int, width: int, size: int, ov
         following = windows[index + 1].top if index + 1 < len(windows) else height
         if following > max(done, window.top):
             done = following
-            found.append(strips.finish(done))
+            rows, scores = strips.finish(done)
+            found.append((rows, scores.copy()))  # a view that holds until the next call
     assert [each.top for each, _ in found] == [top, *(each.bottom for each, _ in found[:-1])]
     assert np.concatenate([each for _, each in found], axis=1).tobytes() == stitch(parts, column, 2, overlap).tobytes()
 
