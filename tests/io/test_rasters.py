@@ -18,6 +18,7 @@ from rasterio.enums import ColorInterp
 from maskwright.arrays.halve import halved_ids, halved_numbers
 from maskwright.arrays.windows import Window
 from maskwright.errors import FormatError, InputError, OutputError
+from maskwright.io import rasters
 from maskwright.io.classes import Classes
 from maskwright.io.rasters import (
     RasterWriter,
@@ -254,7 +255,7 @@ def test_a_full_disk_is_an_output_error(tmp_path: Path, monkeypatch: pytest.Monk
     def full(*args: object, **options: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(rasterio.shutil, "copy", full)
+    monkeypatch.setattr(rasters, "write_cog", full)
     with pytest.raises(OutputError, match=r"a\.tif: the disk is full"):
         write_raster(tmp_path / "a.tif", np.zeros(SHAPE, np.uint8), GRIDS["utm"])
     assert list(tmp_path.iterdir()) == []
