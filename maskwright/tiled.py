@@ -28,6 +28,9 @@ from maskwright.types import UNKNOWN, Grid, Hint, Image, Mask, Points, Step, Tag
 MOST_PIXELS = 100_000_000
 """A labeler that does not work by windows is given pictures up to this size as a whole."""
 
+WAITING, WAITING_BYTES = 4, 100_000_000
+"""Scores of so many batches for each thread, and of at most so many bytes, may wait while a strip is finished."""
+
 CORE_PX = 2048
 """Side of the fixed windows that a labeler with a stated reach is run on."""
 
@@ -191,12 +194,15 @@ def label_tiled(
     return assemble(parts, image, extent)
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int, *, ahead: int | None = None
+) -> Iterator[Result]:
     """Results of `work` in the order of the items, computed by `threads` threads while earlier ones are being used.
 
-    The first one is computed here, before any thread: whatever is loaded on first use is loaded once. At most
-    `threads + 1` results wait.
+    The first one is computed here, before any thread: whatever is loaded on first use is loaded once. At most `ahead`
+    results (`threads + 1`) wait.
     """
+    ahead = ahead or threads + 1
     waiting = iter(items)
     for first in islice(waiting, 1):
         yield work(first)
@@ -204,7 +210,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
     with ThreadPoolExecutor(threads) as pool:
         try:
             while True:
-                for item in islice(waiting, threads + 1 - len(under_way)):
+                for item in islice(waiting, ahead - len(under_way)):
                     under_way.append(pool.submit(work, item))
                 if not under_way:
                     return
@@ -342,7 +348,9 @@ class _Plan:
         """What `_run` says of each group. Windows are read here, one after the other: a file that each thread opened
         for itself would be unpacked once in each."""
         read = ((group, [self._read(self.windows[number]) for number in group]) for group in groups)
-        return in_order(self._run, read, self.threads)
+        scores_bytes = 4 * len(self.segmenter.class_names) * self.size**2 * max(len(group) for group in groups)
+        ahead = max(self.threads + 1, min(WAITING * self.threads, WAITING_BYTES // scores_bytes))
+        return in_order(self._run, read, self.threads, ahead=ahead)
 
     def _run(
         self, batch: tuple[range, list[tuple[NDArray[Any], NDArray[np.bool_]]]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,31 @@ def most_likely(
         rows = slice(top, top + step)
         _rows(scores[:, rows], valid[rows], numbers, found[rows], best[rows])
     return found, best
+
+
+def confidence_bytes(confidence: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Shares from 0 to 1 (height, width) in steps of 1/255 as uint8, halves to even; others are cut, and nan is 0.
+
+    >>> confidence_bytes(np.float32([[0, 0.5, 1, 1.5]]))
+    array([[  0, 128, 255, 255]], dtype=uint8)
+    """
+    steps = np.empty(confidence.shape, np.uint8)
+    if HAS_NUMBA:
+        _bytes_compiled(confidence, steps)
+    else:
+        steps[...] = np.rint(np.clip(np.nan_to_num(confidence), 0, 1) * confidence.dtype.type(255))
+    return steps
+
+
+@compiled
+def _bytes_compiled(
+    confidence: NDArray[np.floating[Any]], steps: NDArray[np.uint8]
+) -> None:  # pragma: no cover - compiled
+    for row in range(steps.shape[0]):
+        given, made = confidence[row], steps[row]
+        for col in range(steps.shape[1]):
+            share = given[col] * given.dtype.type(255)
+            made[col] = np.uint8(np.rint(min(share, given.dtype.type(255)))) if share > 0 else np.uint8(0)
 
 
 def _rows(

@@ -223,7 +223,8 @@ class Strips:
         """Move the rows that are still open to where those given away lie."""
         if self._given:
             kept, height = self._open.height - self._given, self._open.height
-            self._scores[:, :kept] = self._scores[:, self._given : height]
+            for channel in self._scores:  # one by one: numpy would copy all of them first, for they lie interleaved
+                channel[:kept] = channel[self._given : height]
             self._weight[:kept] = self._weight[self._given : height]
             self._weight[kept:height] = 0
             self._open = self._open._replace(top=self._open.top + self._given)

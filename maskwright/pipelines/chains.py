@@ -20,6 +20,7 @@ from maskwright.io.resized import resized
 from maskwright.io.texts import read_json
 from maskwright.methods import catalogue
 from maskwright.pipelines.fingerprints import content_hash, method_fingerprint
+from maskwright.pipelines.freed_memory import keep_freed_memory
 from maskwright.pipelines.gather import Collection
 from maskwright.pipelines.ground import ground_of
 from maskwright.pipelines.in_pieces import PIECE_PX, Pieces
@@ -110,6 +111,7 @@ class Predicted:
         window, overlap = self.window, self.overlap
         if window is None:
             window, overlap, piece = _whole(seen), 0, max(piece, *seen.grid.shape)
+        keep_freed_memory()
         with getattr(self.segmenter, "one_thread", nullcontext)():
             yield from predict_pieces(
                 self.segmenter, image, window=window, overlap=overlap, batch=self.batch, extent=extent, piece=piece,

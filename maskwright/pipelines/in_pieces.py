@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.arrays.likely import confidence_bytes
 from maskwright.arrays.windows import Window, shift
 from maskwright.io.classes import Classes
 from maskwright.io.masks import confidence_path
@@ -93,4 +94,4 @@ def _bytes_of(mask: Mask) -> Iterator[NDArray[np.uint8]]:
     """What is written of a mask: its ids and, where it has one, its confidence from 0 to 255."""
     yield mask.class_ids
     if mask.confidence is not None:
-        yield np.rint(np.clip(mask.confidence, 0, 1) * 255).astype(np.uint8)
+        yield confidence_bytes(mask.confidence)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.arrays import likely
-from maskwright.arrays.likely import most_likely
+from maskwright.arrays.likely import confidence_bytes, most_likely
 from maskwright.arrays.rescale import Rescaling, shares
 from maskwright.arrays.windows import Window
 from maskwright.io.resized import resized
@@ -95,3 +95,15 @@ def test_scores_that_do_not_fit_are_refused() -> None:
         most_likely(np.zeros((1, 3, 2), np.float32), np.ones((2, 3), bool))
     with pytest.raises(ValueError, match="2 classes have as many ids"):
         most_likely(np.zeros((2, 3, 2), np.float32), np.ones((3, 2), bool), class_ids=[4])
+
+
+@pytest.mark.parametrize("with_numba", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_confidence_becomes_the_nearest_byte(with_numba: bool, dtype: type) -> None:
+    shares = np.concatenate([np.linspace(-0.2, 1.2, 4001), np.arange(511) / 510, [np.nan, np.inf, -np.inf]])
+    shares = shares.astype(dtype).reshape(5, -1)
+    with mock.patch.object(likely, "HAS_NUMBA", with_numba and likely.HAS_NUMBA):
+        steps = confidence_bytes(shares[:, ::-1])[:, ::-1]
+    expected = np.rint(np.clip(np.where(np.isnan(shares), 0, shares), 0, 1) * dtype(255))
+    assert steps.dtype == np.uint8
+    assert np.array_equal(steps, expected)
