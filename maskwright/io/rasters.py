@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 import rasterio
 import rasterio.crs
+import rasterio.env
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, Resampling
@@ -101,7 +102,8 @@ class _Source:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Any]:
         try:
-            with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+            # Settings of a thread that has some already stay: entering them anew takes as long as a small read.
+            with contextlib.nullcontext() if rasterio.env.hasenv() else rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
                 yield self._dataset()
         except RasterioError as error:
             reason = " ".join(str(error.__cause__ or error).split())
