@@ -57,8 +57,8 @@ def scores_table(scores: dict[str, Any]) -> str:
         lines += [
             f"{name:<24}" + "".join(f"{_short(each.get(name)):>14}" for each in per_class.values()) for name in names
         ]
-    counted = [f"{scores[key]:,} {key}" for key in ("pictures", "pixels", "points", "objects") if key in scores]
-    return "\n".join([*lines, "", ", ".join(counted)])
+    found = [words.counted(scores[key], key) for key in ("pictures", "pixels", "points", "objects") if key in scores]
+    return "\n".join([*lines, "", ", ".join(found)])
 
 
 def _headline(name: str, score: dict[str, float]) -> str:

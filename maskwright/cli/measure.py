@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from maskwright.cli import words
 from maskwright.cli.screen import Answer, Screen, failures
 
 
@@ -35,9 +36,9 @@ def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
 
 def measures_table(measures: dict[str, Any]) -> str:
     """One line per class, over all pictures and then per site."""
-    blocks = [_block(f"all {measures['pictures']} pictures", measures["classes"])]
+    blocks = [_block(f"all {words.counted(measures['pictures'], 'pictures')}", measures["classes"])]
     for site, group in measures.get("by_site", {}).items():
-        blocks.append(_block(f"{site}, {group['pictures']} pictures", group["classes"]))
+        blocks.append(_block(f"{site or 'no site'}, {words.counted(group['pictures'], 'pictures')}", group["classes"]))
     return "\n\n".join(blocks)
 
 

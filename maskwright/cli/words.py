@@ -93,6 +93,15 @@ def read_settings(words: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
+def counted(count: float, what: str) -> str:
+    """So many things of a kind, which is named in the plural.
+
+    >>> counted(1, "pictures"), counted(3600, "pixels")
+    ('1 picture', '3,600 pixels')
+    """
+    return f"{count:,} {what.removesuffix('s') if count == 1 else what}"
+
+
 def outcome_answer(outcome: Outcome, verb: str, *, more: Mapping[str, Any] | None = None) -> Answer:
     """What a pipeline did: how many items were done, were there already and failed; the exit code that goes with it.
 

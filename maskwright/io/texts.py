@@ -50,7 +50,7 @@ def unreadable(path: str | Path, error: OSError) -> InputError:
     if isinstance(error, FileNotFoundError):
         return InputError(f"{path}: there is no such file; check the path")
     if isinstance(error, IsADirectoryError):
-        return InputError(f"{path} is a folder; expected a file")
+        return InputError(f"{path} is a folder; expected a file; name one in it")
     if isinstance(error, PermissionError):
         return InputError(f"{path}: reading is not permitted; change the file's permissions")
     return InputError(f"{path}: cannot be read ({error.strerror or error}); check the disk and the path")

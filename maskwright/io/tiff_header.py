@@ -152,6 +152,6 @@ def check_is_file(path: str | Path) -> None:
     except OSError as error:
         raise unreadable(path, error) from error
     if Path(path).is_dir():
-        raise InputError(f"{path} is a folder; expected a file")
+        raise InputError(f"{path} is a folder; expected a file; name one in it")
     if size == 0:
         raise FormatError(f"{path}: the file is empty (0 bytes); expected a picture; get the file again")

@@ -28,17 +28,19 @@ from maskwright.io.samples import find_pictures
 from maskwright.io.tags import read_tags, write_tags
 from maskwright.io.vectors import read_vectors, write_vectors
 from maskwright.io.yolo import read_yolo, write_yolo
-from maskwright.pipelines.formats import HINT_TARGETS, OBJECT_FORMATS, PART_TOKENS, TARGETS, find_format
+from maskwright.pipelines.formats import (
+    HINT_TARGETS,
+    OBJECT_FORMATS,
+    ONE_FILE,
+    PART_TOKENS,
+    TARGETS,
+    file_in,
+    find_format,
+)
 from maskwright.types import UNKNOWN, Grid, Instances
 
 Scene = dict[str, Instances]
 Pictures = Mapping[str, Path] | None
-_ONE_FILE = {
-    "coco": "instances.json",
-    "panoptic": "panoptic.json",
-    "geojson": "objects.geojson",
-    "gpkg": "objects.gpkg",
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def convert(
     for keypoints; csv for tags. `images` are the pictures, where a format does not know their size or
     place (yolo and vectors in). The objects of a mask are its classes: one per class and picture.
     """
-    source, out = Path(source), Path(out)
+    source, out = file_in(Path(source)), Path(out)
     if to not in TARGETS:
         raise UnknownNameError("format", to, TARGETS)
     table = read_classes(classes) if isinstance(classes, str | Path) else classes
@@ -76,11 +78,14 @@ def convert(
     kind = find_format(source)
     if to == PART_TOKENS:
         return _convert_parts(source, kind, out, table)
+    targets = OBJECT_FORMATS if kind in OBJECT_FORMATS else HINT_TARGETS.get(kind, ())
+    if to not in targets:
+        advice = (
+            f"expected --to {' or '.join(targets)}" if targets else "expected masks, objects, points, joints or tags"
+        )
+        raise InputError(f"{source} holds {kind}, which cannot be written as {to}; {advice}")
     if kind in OBJECT_FORMATS:
         return _convert_objects(source, kind, to, out, table, pictures)
-    if to not in HINT_TARGETS[kind]:
-        choice = " or ".join(HINT_TARGETS[kind])
-        raise InputError(f"{source} holds {kind}, which cannot be written as {to}; expected --to {choice}")
     return _convert_hints(source, kind, to, out, table, pictures)
 
 
@@ -93,7 +98,7 @@ def _convert_objects(
     colors = table.colors if table is not None and table.names == next(iter(scene.values())).class_names else None
     written, lost = _write(scene, to, out, pictures, colors)
     grids = {name: each.grid for name, each in scene.items()}
-    back, _ = _read(written[0] if to in _ONE_FILE else out, to, None, grids)
+    back, _ = _read(written[0] if to in ONE_FILE else out, to, None, grids)
     numbers, changed = _compare(scene, back, by_object=to not in ("masks", "geotiff"))
     return Conversion(tuple(written), (*said, *lost, *changed), numbers)
 
@@ -139,7 +144,7 @@ def _write(
     scene: Scene, to: str, out: Path, pictures: Pictures, colors: tuple[str, ...] | None
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     file_names = {name: path.name for name, path in (pictures or {}).items()}
-    path = out if to not in _ONE_FILE or out.suffix else out / _ONE_FILE[to]
+    path = out if to not in ONE_FILE or out.suffix else out / ONE_FILE[to]
     if to in ("masks", "geotiff"):
         return _write_masks(scene, out, ".tif" if to == "geotiff" else ".png", colors)
     if to == "coco":

@@ -18,6 +18,13 @@ HINT_TARGETS = {"points": ("csv", "coralnet", "geojson"), "keypoints": ("coco", 
 """What hints of each kind can be written as."""
 PART_TOKENS = "part-tokens"
 """Part masks for networks with one token per part; written from masks alone."""
+ONE_FILE = {
+    "coco": "instances.json",
+    "panoptic": "panoptic.json",
+    "geojson": "objects.geojson",
+    "gpkg": "objects.gpkg",
+}
+"""Formats of one file, and how it is called in a folder that somebody names in its place."""
 TARGETS = (*OBJECT_FORMATS, "csv", "coralnet", "dlc", PART_TOKENS)
 
 
@@ -27,6 +34,14 @@ def find_format(source: str | Path) -> str:
     if not source.exists():
         raise InputError(f"{source}: there is no such file or folder; check the path")
     return _folder_format(source) if source.is_dir() else _file_format(source)
+
+
+def file_in(source: Path) -> Path:
+    """The file a conversion wrote into the folder `source`, where that holds one and no masks; else `source`."""
+    if not source.is_dir() or MaskFolder(source).names():
+        return source
+    found = [source / name for name in ONE_FILE.values() if (source / name).is_file()]
+    return found[0] if len(found) == 1 else source
 
 
 def _folder_format(folder: Path) -> str:
@@ -39,7 +54,9 @@ def _folder_format(folder: Path) -> str:
         return _mask_format(masks.path_of(names[0]))
     if any(_is_labelme(path) for path in sorted(folder.glob("*.json"))[:3]):
         return "labelme"
-    raise InputError(f"{folder}: holds no masks, no labelme files and no data.yaml; expected one of these")
+    raise InputError(
+        f"{folder}: holds no masks, no labelme files and no data.yaml; expected one of these; name the file"
+    )
 
 
 def _file_format(path: Path) -> str:

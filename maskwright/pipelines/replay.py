@@ -69,6 +69,8 @@ def replay(mask: str | Path, out: str | Path) -> Replay:
 
 def known_story(mask: Path) -> Story:
     """The story that lies beside a mask."""
+    if mask.is_dir():
+        raise InputError(f"{mask} is a folder; a mask was expected: name one of the masks in it")
     if not mask.is_file():
         raise InputError(f"{mask} is not there; a mask was expected: check the path")
     path = story_path(mask)

@@ -177,6 +177,26 @@ def test_wrong_formats_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("to", ["csv", "coralnet", "dlc"])
+def test_masks_are_no_hints(tmp_path: Path, to: str) -> None:
+    with pytest.raises(InputError, match=f"holds masks, which cannot be written as {to}; expected --to masks or"):
+        convert(masks(tmp_path / "masks"), to, tmp_path / "out.csv")
+
+
+def test_a_survey_is_nothing_to_convert(tmp_path: Path) -> None:
+    (tmp_path / "frames.csv").write_text("FileName,coral,GPSLatitude,GPSLongitude\nf.jpg,1,-21,55\n")
+    with pytest.raises(InputError, match="holds survey, which cannot be written as csv; expected masks, objects"):
+        convert(tmp_path / "frames.csv", "csv", tmp_path / "out.csv")
+
+
+@pytest.mark.parametrize("to", ["coco", "panoptic", "geojson"])
+def test_a_folder_with_one_file_in_it_stands_for_the_file(tmp_path: Path, to: str) -> None:
+    source = masks(tmp_path / "masks")
+    convert(source, to, tmp_path / to)
+    convert(tmp_path / to, "masks", tmp_path / "back", images=source)
+    same_masks(source, tmp_path / "back")
+
+
 def test_the_same_conversion_gives_the_same_bytes(tmp_path: Path) -> None:
     source = masks(tmp_path / "masks")
     for to in ("coco", "panoptic", "yolo", "labelme", "geojson"):

@@ -125,6 +125,11 @@ def test_fused_masks_are_replayed(pictures: Path, tmp_path: Path) -> None:
     assert lines[3:] == ["forget_top", "fuse", "nearest_point", "hints", "bright_is_first", "hints"]
 
 
+def test_a_folder_is_no_mask(refined: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; a mask was expected: name one of the masks in it"):
+        explain(refined.parent)
+
+
 def test_a_mask_without_a_story_says_so(pictures: Path, tmp_path: Path) -> None:
     (pictures / "truth" / "p000.json").unlink()
     with pytest.raises(InputError, match=r"has no story beside it"):

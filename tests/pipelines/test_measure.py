@@ -166,6 +166,11 @@ def test_the_table_people_see(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["measure", str(folder / "south"), "--by", "site"]) == 0
     shown = capsys.readouterr().out
     assert "all 3 pictures" in shown and "south, 3 pictures" in shown and "weed" in shown
+    name = sorted((folder / "south").glob("*.png"))[0].name
+    (folder / "sites.csv").write_text(f"image,site\n{name},north\n")
+    assert main(["measure", str(folder / "south"), "--by", "site", "--sites", str(folder / "sites.csv")]) == 0
+    shown = capsys.readouterr().out
+    assert "north, 1 picture " in shown and "\nno site, 2 pictures" in shown
 
 
 def test_twice_gives_the_same_bytes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
