@@ -29,6 +29,10 @@ class InputError(MaskwrightError):
     """Something that came from outside is wrong: a file, a line of a file, a setting."""
 
 
+SHOWN_NAMES = 40
+"""So many known names an error lists."""
+
+
 class UnknownNameError(InputError):
     """A name nobody knows. `nearest` is the known name it resembles most, or None."""
 
@@ -36,7 +40,9 @@ class UnknownNameError(InputError):
         names = sorted(set(known) - {""})
         self.name = name
         self.nearest = nearest_name(name, names)
-        hint = f"did you mean {self.nearest!r}?" if self.nearest else f"known: {', '.join(names) or 'none'}."
+        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+        listed = ", ".join(names[:SHOWN_NAMES]) + more
+        hint = f"did you mean {self.nearest!r}?" if self.nearest else f"known: {listed or 'none'}."
         super().__init__(f"{where + ': ' if where else ''}no {kind} is called {name!r}; {hint}")
         self._made_of = (kind, name, names, where)
 

@@ -92,7 +92,7 @@ def _check_known(file: CocoFile, pictures: Mapping[str, Path] | None) -> None:
     if missing:
         raise InputError(
             f"{file.path}: picture {missing[0]!r} is not among the pictures given ({len(missing)} such); "
-            "expected the pictures this file was made for"
+            "expected the pictures this file was made for; name their folder"
         )
 
 
@@ -123,7 +123,12 @@ def _objects(
             problems.add(error)
             continue
         if needs_pixels and not each.has_pixels:
-            problems.add(InputError(f"{where}: neither segmentation nor bbox; expected run lengths or polygons"))
+            problems.add(
+                InputError(
+                    f"{where}: neither segmentation nor bbox; "
+                    "expected run lengths or polygons; add one, or remove the annotation"
+                )
+            )
         objects.append(each)
     return objects
 

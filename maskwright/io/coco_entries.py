@@ -72,7 +72,10 @@ def open_coco(path: str | Path, *, like: str | Path | None = None) -> CocoFile:
     if isinstance(content, list):
         return _results(path, content, like)
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
-        raise FormatError(f"{path}: no list of annotations; expected a COCO file with images, annotations, categories")
+        raise FormatError(
+            f"{path}: no list of annotations; "
+            "expected a COCO file with images, annotations, categories; is it the right file?"
+        )
     problems = Problems(path)
     pictures = _pictures(path, content.get("images"), problems)
     classes = _classes(path, content.get("categories"), problems)
@@ -94,7 +97,7 @@ def read_object(entry: Mapping[str, Any], file: CocoFile, size: tuple[int, int] 
     region = _region(entry, extent, size, where)
     crowd = entry.get("iscrowd", 0)
     if crowd not in (0, 1):
-        raise FormatError(f"{where}: iscrowd is {crowd!r}; expected 0 or 1")
+        raise FormatError(f"{where}: iscrowd is {crowd!r}; expected 0 or 1; correct it")
     return CocoObject(
         file.classes.ids[category],
         EMPTY if region is None else region,
@@ -128,7 +131,9 @@ def _results(path: Path, content: list[Any], like: str | Path | None) -> CocoFil
 def _is_entry(path: Path, entry: Any, problems: Problems) -> bool:
     if isinstance(entry, dict):
         return True
-    problems.add(FormatError(f"{path}: an annotation is {str(entry)[:40]!r}; expected an object with image_id"))
+    problems.add(
+        FormatError(f"{path}: an annotation is {str(entry)[:40]!r}; expected an object with image_id; correct it")
+    )
     return False
 
 
@@ -144,12 +149,15 @@ def _check_unique(path: Path, annotations: tuple[Mapping[str, Any], ...], proble
 
 def _pictures(path: Path, entries: Any, problems: Problems) -> dict[str, CocoPicture]:
     if not isinstance(entries, list):
-        raise FormatError(f"{path}: no list of images; expected a COCO file with images, annotations, categories")
+        raise FormatError(
+            f"{path}: no list of images; "
+            "expected a COCO file with images, annotations, categories; is it the right file?"
+        )
     pictures: dict[str, CocoPicture] = {}
     names: dict[str, str] = {}
     for entry in entries:
         if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("file_name"), str):
-            problems.add(FormatError(f"{path}: an image is {str(entry)[:60]!r}; expected id and file_name"))
+            problems.add(FormatError(f"{path}: an image is {str(entry)[:60]!r}; expected id and file_name; add them"))
             continue
         key, name = str(entry["id"]), picture_name(entry["file_name"])
         if key in pictures or name in names:
@@ -168,7 +176,11 @@ def _size(path: Path, entry: Mapping[str, Any], problems: Problems) -> tuple[int
     height, width = size
     if _is_whole(height) and _is_whole(width) and 0 < height < _LARGEST and 0 < width < _LARGEST:
         return height, width
-    problems.add(FormatError(f"{path}: image {entry['id']} is {height!r} x {width!r}; expected whole pixels"))
+    problems.add(
+        FormatError(
+            f"{path}: image {entry['id']} is {height!r} x {width!r}; expected whole pixels; write both height and width"
+        )
+    )
     return None
 
 
@@ -176,7 +188,9 @@ def _classes(path: Path, entries: Any, problems: Problems) -> CocoClasses:
     names: dict[int, str] = {}
     for entry in entries if isinstance(entries, list) else []:
         if not isinstance(entry, dict) or not _is_whole(entry.get("id")) or not isinstance(entry.get("name"), str):
-            problems.add(FormatError(f"{path}: a category is {str(entry)[:60]!r}; expected a whole id and a name"))
+            problems.add(
+                FormatError(f"{path}: a category is {str(entry)[:60]!r}; expected a whole id and a name; correct it")
+            )
         elif entry["id"] in names or entry["name"] in names.values():
             problems.add(FormatError(f"{path}: category {entry['id']} ({entry['name']}) occurs twice; remove one"))
         else:
@@ -205,7 +219,7 @@ def _region(
     if shape in (None, []):
         return None if extent is None or size is None else _rectangle(extent, size)
     if not isinstance(shape, list):
-        raise FormatError(f"{where}: segmentation is {str(shape)[:40]!r}; expected polygons or run lengths")
+        raise FormatError(f"{where}: segmentation is {str(shape)[:40]!r}; expected polygons or run lengths; correct it")
     if size is None:
         raise InputError(f"{where}: the size of its picture is not known; give height and width in images")
     polygons = [_polygon(each, where) for each in (shape if isinstance(shape[0], list) else [shape])]
@@ -216,7 +230,9 @@ def _region(
 def _polygon(values: Any, where: str) -> NDArray[np.float64]:
     numbers = isinstance(values, list) and all(_is_number(each) for each in values)
     if not numbers or len(values) < 6 or len(values) % 2 or max(map(abs, values)) > 1e8:
-        raise FormatError(f"{where}: a polygon is {str(values)[:40]}; expected x, y of at least three vertices")
+        raise FormatError(
+            f"{where}: a polygon is {str(values)[:40]}; expected x, y of at least three vertices; correct or remove it"
+        )
     return np.array(values, np.float64).reshape(-1, 2)[:, ::-1]
 
 
@@ -229,14 +245,16 @@ def _rectangle(extent: tuple[float, ...], size: tuple[int, int]) -> Region:
 def _run_lengths(shape: Mapping[str, Any], size: tuple[int, int] | None, where: str) -> Region:
     given, counts = shape.get("size"), shape.get("counts")
     if not isinstance(given, list) or len(given) != 2 or not all(_is_whole(each) and each > 0 for each in given):
-        raise FormatError(f"{where}: the size of its run lengths is {given!r}; expected [height, width]")
+        raise FormatError(f"{where}: the size of its run lengths is {given!r}; expected [height, width]; correct it")
     if size is not None and tuple(given) != size:
         raise FormatError(
             f"{where}: its run lengths fill {given[0]} x {given[1]} pixels and its picture is {size[0]} x {size[1]}; "
             "expected the same size; were height and width swapped?"
         )
     if not isinstance(counts, str) and not (isinstance(counts, list) and all(_is_whole(each) for each in counts)):
-        raise FormatError(f"{where}: counts are {str(counts)[:40]!r}; expected a list of whole numbers or a text")
+        raise FormatError(
+            f"{where}: counts are {str(counts)[:40]!r}; expected a list of whole numbers or a text; correct it"
+        )
     try:
         return from_counts(text_counts(counts) if isinstance(counts, str) else counts, *given)
     except (ValueError, OverflowError) as error:
@@ -247,10 +265,12 @@ def _extent(box: Any, where: str) -> tuple[float, float, float, float] | None:
     if box in (None, []):
         return None
     if not isinstance(box, list) or len(box) != 4 or not all(_is_number(each) and abs(each) <= 1e8 for each in box):
-        raise FormatError(f"{where}: bbox is {str(box)[:60]}; expected four numbers x, y, width, height")
+        raise FormatError(f"{where}: bbox is {str(box)[:60]}; expected four numbers x, y, width, height; correct it")
     x, y, width, height = map(float, box)
     if min(width, height) < 0:
-        raise FormatError(f"{where}: bbox is {width} x {height}; expected x, y, width, height, none below 0")
+        raise FormatError(
+            f"{where}: bbox is {width} x {height}; expected x, y, width, height, none below 0; correct it"
+        )
     return y, x, height, width
 
 
@@ -279,7 +299,7 @@ def _number(entry: Mapping[str, Any], key: str, where: str, default: Any) -> Any
     if value is None:
         return default
     if not _is_number(value):
-        raise FormatError(f"{where}: {key} is {value!r}; expected a number")
+        raise FormatError(f"{where}: {key} is {value!r}; expected a number; correct it")
     return float(value)
 
 

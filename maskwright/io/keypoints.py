@@ -146,7 +146,10 @@ def _animal(
         )
     if not isinstance(values, list) or len(values) != 3 * len(joints):
         found = len(values) if isinstance(values, list) else type(values).__name__
-        raise FormatError(f"{where}: {found} keypoint numbers; expected 3 (x, y, v) for each of {len(joints)} joints")
+        raise FormatError(
+            f"{where}: {found} keypoint numbers; "
+            f"expected 3 (x, y, v) for each of {len(joints)} joints; add what is missing"
+        )
     try:
         x, y, v = np.array(values, np.float64).reshape(-1, 3).T
     except (TypeError, ValueError) as error:

@@ -41,7 +41,9 @@ def read_panoptic(path: str | Path, folder: str | Path | None = None) -> dict[st
             raise InputError(f"{where}: there is no such entry in images; expected its id; add it")
         name, segments = entry.get("file_name"), entry.get("segments_info")
         if not isinstance(name, str) or not isinstance(segments, list):
-            raise FormatError(f"{where}: no file_name and segments_info; expected a COCO panoptic file")
+            raise FormatError(
+                f"{where}: no file_name and segments_info; expected a COCO panoptic file; is it the right file?"
+            )
         numbers = _numbers(folder / name)
         if picture.size not in (None, numbers.shape):
             raise GridError(
@@ -121,10 +123,14 @@ def _instances(
     for segment in segments:
         number = segment.get("id") if isinstance(segment, dict) else None
         if number not in by_number:
-            raise InputError(f"{where}: segment {number!r} has no pixel in its PNG or occurs twice; expected one each")
+            raise InputError(
+                f"{where}: segment {number!r} has no pixel in its PNG or occurs twice; "
+                "expected one each; export it again"
+            )
         if segment.get("category_id") not in ids:
             raise InputError(
-                f"{where}: segment {number}: category_id is {segment.get('category_id')!r}; expected a known one"
+                f"{where}: segment {number}: category_id is {segment.get('category_id')!r}; "
+                "expected a known one; add the category or correct it"
             )
         chosen.append(by_number.pop(number))
         classes.append(ids[segment["category_id"]])

@@ -109,7 +109,9 @@ def _in_crs(
         transformer = pyproj.Transformer.from_crs(survey.crs, grid.crs, always_xy=True)
     except pyproj.exceptions.CRSError as error:
         both = f"{survey.crs!r} or that of {name}, {grid.crs!r}"
-        raise InputError(f"{survey.path}: the coordinate system {both}, is not known; expected an EPSG code") from error
+        raise InputError(
+            f"{survey.path}: the coordinate system {both}, is not known; expected an EPSG code; write one"
+        ) from error
     turned: tuple[NDArray[np.float64], NDArray[np.float64]] = transformer.transform(x, y)
     return turned
 

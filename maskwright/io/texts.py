@@ -42,7 +42,9 @@ def read_json(path: str | Path) -> Any:
             f"{path}:{error.lineno}: broken JSON: {error.msg}; expected a whole JSON text; was the file cut off?"
         ) from error
     except (RecursionError, ValueError) as error:
-        raise FormatError(f"{path}: JSON that cannot be read ({error}); expected a plain JSON text") from error
+        raise FormatError(
+            f"{path}: JSON that cannot be read ({error}); expected a plain JSON text; save it again"
+        ) from error
 
 
 def unreadable(path: str | Path, error: OSError) -> InputError:

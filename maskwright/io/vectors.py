@@ -101,7 +101,9 @@ def layer_geometry(path: str | Path) -> str:
     try:
         return str(pyogrio.read_info(path)["geometry_type"])
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise FormatError(f"{path}: cannot be read as a GeoPackage ({error}); expected one with polygons") from error
+        raise FormatError(
+            f"{path}: cannot be read as a GeoPackage ({error}); expected one with polygons; export it again"
+        ) from error
 
 
 def _feature(name: str, instances: Instances, index: int, losses: Losses) -> Row | None:
@@ -208,7 +210,9 @@ def _read_package(path: Path) -> tuple[list[Feature], str | None]:
     try:
         meta, _, geometry, data = pyogrio.raw.read(path)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise FormatError(f"{path}: cannot be read as a GeoPackage ({error}); expected one with polygons") from error
+        raise FormatError(
+            f"{path}: cannot be read as a GeoPackage ({error}); expected one with polygons; export it again"
+        ) from error
     names = list(meta["fields"])
     features = []
     for index, blob in enumerate(geometry if geometry is not None else []):
@@ -223,12 +227,16 @@ def _read_package(path: Path) -> tuple[list[Feature], str | None]:
 def _read_geojson(path: Path) -> tuple[list[Feature], str | None]:
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("features"), list):
-        raise FormatError(f"{path}: no list of features; expected a GeoJSON FeatureCollection with polygons")
+        raise FormatError(
+            f"{path}: no list of features; expected a GeoJSON FeatureCollection with polygons; is it the right file?"
+        )
     features = []
     for index, each in enumerate(content["features"], 1):
         where = f"{path}: feature {index}"
         if not isinstance(each, dict):
-            raise FormatError(f"{where} is {str(each)[:40]!r}; expected an object with a geometry")
+            raise FormatError(
+                f"{where} is {str(each)[:40]!r}; expected an object with a geometry; correct or remove it"
+            )
         properties = each.get("properties")
         features.append(
             Feature(_polygons(each.get("geometry"), where), properties if isinstance(properties, dict) else {}, where)
@@ -245,7 +253,9 @@ def _crs_of(content: Mapping[str, Any], path: Path) -> str | None:
         return _EARTH
     name = crs.get("properties", {}).get("name") if isinstance(crs, dict) else None
     if not isinstance(name, str):
-        raise FormatError(f"{path}: crs is {str(crs)[:60]}; expected its name, such as urn:ogc:def:crs:EPSG::32740")
+        raise FormatError(
+            f"{path}: crs is {str(crs)[:60]}; expected its name, such as urn:ogc:def:crs:EPSG::32740; write it so"
+        )
     return name
 
 
@@ -271,7 +281,7 @@ def _check_pictures(features: Iterable[Feature], grids: Mapping[str, Grid], imag
         if image and picture_name(str(image)) not in grids:
             raise InputError(
                 f"{each.where}: {image_field} is {image!r}, which is none of the {len(grids)} pictures given; "
-                "expected one of them"
+                "expected one of them; correct the name, or give that picture too"
             )
 
 
@@ -282,7 +292,7 @@ def _turner(crs: str | None, grid: Grid, path: Path) -> Any:
     if grid.crs is None:
         raise GridError(
             f"{path} lies in {crs} and the picture is not on Earth; expected pixel coordinates or a picture with a "
-            "coordinate system"
+            "coordinate system; georeference it"
         )
     change = None
     if crs != grid.crs and _urn(grid.crs) != crs:
@@ -291,7 +301,7 @@ def _turner(crs: str | None, grid: Grid, path: Path) -> Any:
             change = pyproj.Transformer.from_crs(crs, grid.crs, always_xy=True)
         except pyproj.exceptions.CRSError as error:
             raise FormatError(
-                f"{path}: nobody knows the coordinate system {crs!r}; expected a name like EPSG:32740"
+                f"{path}: nobody knows the coordinate system {crs!r}; expected a name like EPSG:32740; write one"
             ) from error
 
     def turn(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -86,15 +86,27 @@ def _outline(
     try:
         class_id, *places = [float(each) for each in line.split()]
     except ValueError:
-        problems.add(FormatError(f"{where}: {line[:40]!r}; expected a class number and x, y of each vertex"))
+        problems.add(
+            FormatError(
+                f"{where}: {line[:40]!r}; expected a class number and x, y of each vertex; correct or remove the line"
+            )
+        )
         return None
     if not all(map(math.isfinite, (class_id, *places))) or len(places) < 6 or len(places) % 2:
-        problems.add(FormatError(f"{where}: {len(places)} coordinates; expected x, y of at least three vertices"))
+        problems.add(
+            FormatError(
+                f"{where}: {len(places)} coordinates; "
+                "expected x, y of at least three vertices; correct or remove the line"
+            )
+        )
     elif class_id != int(class_id) or not 0 <= class_id < len(names) or not names[int(class_id)]:
         problems.add(InputError(f"{where}: class {class_id:g} is not in data.yaml; add its name there"))
     elif min(places) < -0.5 or max(places) > 1.5:
         problems.add(
-            FormatError(f"{where}: coordinates up to {max(places):g}; expected fractions of the picture, 0 to 1")
+            FormatError(
+                f"{where}: coordinates up to {max(places):g}; "
+                "expected fractions of the picture, 0 to 1; divide by its width and height"
+            )
         )
     else:
         return int(class_id), np.array(places).reshape(-1, 2)[:, ::-1]

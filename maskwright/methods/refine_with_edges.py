@@ -72,7 +72,7 @@ class RefineWithEdges:
         if not 0 <= self.least_overlap <= 1:
             raise InputError(f"least_overlap is {self.least_overlap}; expected a fraction from 0 to 1; try 0.3")
         if self.rounds < 1:
-            raise InputError(f"rounds is {self.rounds}; expected 1 or more")
+            raise InputError(f"rounds is {self.rounds}; expected 1 or more; leave it out for the default")
 
     def __call__(self, image: Image, mask: Mask) -> Mask:
         if image.grid.shape != mask.grid.shape:

@@ -91,7 +91,8 @@ class RefineWithSam:
 
         if not find_model(self.model).exists():
             raise InputError(
-                f"model is {self.model!r}, which is not there; expected a folder of weights or a known name"
+                f"model is {self.model!r}, which is not there; "
+                "expected a folder of weights or a known name; `maskwright models list` names them"
             )
 
     def __call__(self, image: Image, mask: Mask) -> Mask:

@@ -98,7 +98,10 @@ class SurveyScores:
         """The mask of one window of the picture, equal to that part of the whole picture's mask."""
         surveys = tuple(each for each in hints if isinstance(each, Survey | ScoreMap))
         if not surveys:
-            raise InputError("no survey among the hints of this picture; expected frames with scores, or class rasters")
+            raise InputError(
+                "no survey among the hints of this picture; "
+                "expected frames with scores, or class rasters; add them, or leave the picture out"
+            )
         if not named_classes(class_names):
             raise InputError("no class has a name; expected those to look for; give classes.yaml")
         usable = usable_surveys(self, surveys, tuple(class_names))

@@ -76,7 +76,8 @@ class TrainTags:
 
         if not find_model(self.backbone).exists():
             raise InputError(
-                f"backbone is {self.backbone!r}, which is not there; expected a folder of weights or a known name"
+                f"backbone is {self.backbone!r}, which is not there; "
+                "expected a folder of weights or a known name; `maskwright models list` names them"
             )
 
     def __call__(self, samples: Sequence[Sample]) -> Tagger:

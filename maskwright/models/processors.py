@@ -22,7 +22,10 @@ def choose_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise MissingPartError(f"no device is called {name!r}; expected auto, cpu, cuda, cuda:1 or mps") from None
+        raise MissingPartError(
+            f"no device is called {name!r}; "
+            "expected auto, cpu, cuda, cuda:1 or mps; `maskwright doctor` names those here"
+        ) from None
     count = torch.cuda.device_count() if device.type == "cuda" else int(torch.backends.mps.is_available())
     if device.type != "cpu" and (device.index or 0) >= count:
         raise MissingPartError(f"the device {name!r} is not here; `maskwright doctor` lists them; use auto or cpu")

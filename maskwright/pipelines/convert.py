@@ -220,7 +220,10 @@ def _convert_hints(
 def _convert_parts(source: Path, kind: str, out: Path, table: Classes | None) -> Conversion:
     """Masks of body parts on a grid of 64 x 64 shares, for networks with a token per part."""
     if kind != "masks":
-        raise InputError(f"{source} holds {kind}, which cannot be written as {PART_TOKENS}; expected masks of parts")
+        raise InputError(
+            f"{source} holds {kind}, which cannot be written as {PART_TOKENS}; "
+            "expected masks of parts; name their folder"
+        )
     folder = MaskFolder(source if source.is_dir() else source.parent)
     if folder.path.resolve() == out.resolve():
         raise InputError(f"{out} holds the masks themselves, which {PART_TOKENS} would replace; name another folder")

@@ -81,7 +81,9 @@ def _json_format(path: Path) -> str:
     if isinstance(content, list):
         return "coco"
     if not isinstance(content, dict):
-        raise FormatError(f"{path}: holds {type(content).__name__}; expected COCO, GeoJSON or labelme")
+        raise FormatError(
+            f"{path}: holds {type(content).__name__}; expected COCO, GeoJSON or labelme; is it the right file?"
+        )
     if content.get("type") == "FeatureCollection":
         return "geojson" if _geometry(content).endswith("Polygon") else "points"
     if isinstance(content.get("shapes"), list):

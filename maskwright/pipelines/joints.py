@@ -78,7 +78,10 @@ def joints(
     models = [model] if isinstance(model, str | Path) else list(model)
     words = [vocabulary] * len(models) if isinstance(vocabulary, str) else list(vocabulary)
     if not 1 <= len(models) <= 2 or len(words) != len(models):
-        raise InputError(f"{len(models)} models and {len(words)} vocabularies; expected one or two, and one for each")
+        raise InputError(
+            f"{len(models)} models and {len(words)} vocabularies; "
+            "expected one or two, and one for each; give --vocabulary as often as --model"
+        )
     pictures = find_pictures(images)
     path = _out_path(Path(out), fresh=fresh)
     finder = JointFinder.of(chosen, models, words, boxes, detector, device)

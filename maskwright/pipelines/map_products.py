@@ -56,7 +56,10 @@ class MaskMap:
         """The classes of its story, or those the mask was given."""
         told = self.mask.own_classes or self.mask.classes
         if told is None:
-            raise InputError(f"{self.mask.path}: nothing says what its ids mean; expected a story beside it or classes")
+            raise InputError(
+                f"{self.mask.path}: nothing says what its ids mean; "
+                "expected a story beside it or classes; give classes.yaml"
+            )
         return told
 
     @cached_property

@@ -44,7 +44,10 @@ def _set(content: Any, names: tuple[str, ...], value: Any) -> None:
         if isinstance(content, list):
             name = _index(content, name, where)
         elif not isinstance(content, dict):
-            raise InputError(f"{where}: {'.'.join(names[:depth])} is {content!r}, which has nothing inside it")
+            raise InputError(
+                f"{where}: {'.'.join(names[:depth])} is {content!r}, which has nothing inside it; "
+                "name a key that holds others"
+            )
         elif not last and content.get(name) is None:
             content[name] = {}
         if last:
