@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from maskwright.arrays import counts
+from maskwright.arrays import counts, id_pairs
 from maskwright.arrays.windows import Window, grow, shift, split
 
 CLASSES = 3
@@ -20,7 +21,8 @@ shapes = st.tuples(st.integers(1, 9), st.integers(1, 20))
 
 @pytest.fixture(params=["compiled", "plain"])
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(counts, "HAS_NUMBA", request.param == "compiled")
+    for module in (counts, id_pairs):
+        monkeypatch.setattr(module, "HAS_NUMBA", request.param == "compiled")
     return str(request.param)
 
 
@@ -34,7 +36,8 @@ def pairs(draw: st.DrawFn) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def both_ways(monkeypatch: pytest.MonkeyPatch, count: Any) -> list[NDArray[np.int64]]:
     results = []
     for has_numba in (True, False):
-        monkeypatch.setattr(counts, "HAS_NUMBA", has_numba)
+        for module in (counts, id_pairs):
+            monkeypatch.setattr(module, "HAS_NUMBA", has_numba)
         results.append(count())
     return results
 
@@ -74,12 +77,41 @@ def test_confusion_streams_and_threads_without_changing_a_count(path: str, monke
     whole = counts.confusion(predicted, truth, 5)
     expected = np.bincount(truth.ravel().astype(int) * 5 + predicted.ravel(), minlength=25).reshape(5, 5)
     np.testing.assert_array_equal(whole[:, :5], expected)
-    monkeypatch.setattr(counts, "STRIP", 7000)
+    monkeypatch.setattr(id_pairs, "STRIP", 7000)
     np.testing.assert_array_equal(counts.confusion(predicted, truth, 5, threads=3), whole)
     into = np.zeros((5, 6), np.int64)
     for part in (slice(0, 13), slice(13, 300)):
         assert counts.confusion(predicted[part], truth[part], 5, into=into) is into
     np.testing.assert_array_equal(into, whole)
+
+
+@pytest.mark.parametrize("class_count", [1, 21, 62, 63, 254, 255])
+def test_stretches_and_noise_of_any_number_of_classes(path: str, class_count: int) -> None:
+    random = np.random.default_rng(class_count)
+    predicted, truth = random.integers(0, class_count, (2, 3, 5003), dtype=np.uint8)
+    truth[0, 40:4800] = class_count - 1
+    predicted[0, 20:3000] = 0
+    predicted[2, random.random(5003) < 0.1] = 255
+    truth[1, 90:3200] = 255
+    column = np.where(predicted == 255, class_count, predicted.astype(int))
+    expected = np.zeros((class_count, class_count + 1), np.int64)
+    np.add.at(expected, (truth[truth != 255], column[truth != 255]), 1)
+    np.testing.assert_array_equal(counts.confusion(predicted, truth, class_count), expected)
+
+
+def test_what_repeats_every_four_pixels_is_no_stretch_and_other_ids_are_counted_last(path: str) -> None:
+    truth, predicted = np.tile(np.array([0, 1, 9, 1], np.uint8), (2, 50)), np.full((2, 200), 254, np.uint8)
+    expected = [[0, 0, 0, 0], [0, 0, 0, 100], [0, 0, 0, 200], [0, 0, 0, 100]]
+    assert id_pairs.count_pairs(truth, predicted, 2, ignore=255, threads=1).tolist() == expected
+
+
+def test_what_each_thread_counted_is_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, count = threading.Barrier(3, timeout=60), id_pairs._count_plain
+    monkeypatch.setattr(id_pairs, "HAS_NUMBA", False)
+    monkeypatch.setattr(id_pairs, "STRIP", 20)
+    monkeypatch.setattr(id_pairs, "_count_plain", lambda *all_: (at_once.wait(), count(*all_)))
+    truth = np.repeat(np.arange(3, dtype=np.uint8), 20).reshape(3, 20)
+    np.testing.assert_array_equal(counts.confusion(truth, truth, 3, threads=8)[:, :3], 20 * np.eye(3))
 
 
 def test_ids_that_are_no_class_are_named(path: str) -> None:
@@ -88,6 +120,8 @@ def test_ids_that_are_no_class_are_named(path: str) -> None:
         counts.confusion(np.array([[9, 7, 255]], np.uint8), known, 3)
     with pytest.raises(ValueError, match=r"true ids \[2\] are not among 0..1"):
         counts.confusion(np.array([[0, 1, 1]], np.uint8), known, 2)
+    with pytest.raises(ValueError, match=r"true ids \[254\] are not among 0..253"):
+        counts.confusion(np.zeros((1, 3), int), np.array([[0, 254, 255]]), 254)
     with pytest.raises(ValueError, match=r"ids are 0..254 or 255; got -1..300"):
         counts.confusion(np.array([[0, -1, 300]]), known, 3)
 
