@@ -156,6 +156,18 @@ class Image:
                 f"and valid is {' x '.join(map(str, self.valid.shape))}"
             )
 
+    @property
+    def is_all_valid(self) -> bool:
+        """Whether every pixel has data.
+
+        >>> Image(np.zeros((1, 2, 3))).is_all_valid, Image(np.zeros((1, 2, 3)), valid=np.eye(1, 2) > 0).is_all_valid
+        (True, False)
+        """
+        valid = self.valid if isinstance(self.valid, np.ndarray) else np.asarray(self.valid, bool)
+        if not any(valid.strides):  # one value stands for all
+            valid = valid[:1, :1]
+        return bool(valid.all())
+
     def crop(self, window: Window) -> Image:
         """The part of the picture inside a window, read now."""
         rows, cols = window.slices

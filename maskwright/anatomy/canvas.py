@@ -42,16 +42,17 @@ class Canvas:
         Of `size` pixels is the animal, `firmness` (height, width) of the outline's window how firmly its pixels keep
         their part (`anatomy.stability`), `odds` the profile's, by which confidence is told.
         """
-        here, at = outline.pixels, outline.window.slices
+        inside = np.flatnonzero(outline.pixels)
         labels, distance, rival = parts.nearest
-        nearest = Nearest(labels[here], distance[here], rival[here])
-        confidence = confidence_of(nearest, firmness[here], size, odds)
+        nearest = Nearest(labels.ravel()[inside], distance.ravel()[inside], rival.ravel()[inside])
+        confidence = confidence_of(nearest, firmness.ravel()[inside], size, odds)
         class_ids = _decided(nearest, self.ids, band_px, reach_px)
-        confidence[class_ids == UNKNOWN] = 0
+        np.putmask(confidence, class_ids == UNKNOWN, 0)
         if self.first is None:
             self.first = outline, nearest.distance
         else:
             self._contest(outline, nearest.distance, class_ids, confidence)
+        here, at = outline.pixels, outline.window.slices
         self.class_ids[at][here], self.confidence[at][here] = class_ids, confidence
 
     def _contest(
@@ -84,7 +85,7 @@ def confidence_of(nearest: Nearest, firmness: NDArray[np.float32], size: float, 
     near, rival = nearest.distance, nearest.rival
     with np.errstate(invalid="ignore"):
         margin = (rival - near) / np.maximum(rival + near, np.float32(1e-6))
-    margin[np.isinf(rival)] = 1
+    np.putmask(margin, np.isinf(rival), 1)
     margin *= np.float32(-odds.margin)
     margin -= np.float32(odds.firm) * firmness
     margin += near * np.float32(odds.far / size)
@@ -101,5 +102,5 @@ def _decided(nearest: Nearest, ids: NDArray[np.uint8], band_px: float, reach_px:
     with np.errstate(invalid="ignore"):
         apart = rival - near
     class_ids = ids[regions]
-    class_ids[~((regions >= 0) & (near <= reach_px) & (apart > 0) & (apart >= band_px))] = UNKNOWN
+    np.putmask(class_ids, ~((regions >= 0) & (near <= reach_px) & (apart > 0) & (apart >= band_px)), UNKNOWN)
     return class_ids

@@ -28,7 +28,7 @@ class Outline:
 
     @property
     def area(self) -> int:
-        return int(self.pixels.sum())
+        return int(np.count_nonzero(self.pixels))
 
     def holds(self, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which places (nan is nowhere) fall on a pixel of the outline."""
@@ -83,8 +83,8 @@ def animal_of(mask: Mask) -> NDArray[np.bool_]:
 
 
 def _of_region(region: Region, object_id: int) -> Outline:
-    pixels = region.pixels
-    return Outline(region.box, np.asarray(pixels, bool), bool(pixels.size and pixels.all()), object_id)
+    pixels = np.ascontiguousarray(region.pixels)  # runs go down columns; all that is done with outlines goes by rows
+    return Outline(region.box, pixels, bool(pixels.size and pixels.all()), object_id)
 
 
 def _check_grid(what: str, own: Grid, grid: Grid) -> None:

@@ -77,7 +77,7 @@ def _between_cells(values: NDArray[np.float32], region: NDArray[np.bool_], side:
     around = np.rint(_sums_of_nine(steps) / np.maximum(_sums_of_nine(np.pad(region, 1).astype(np.float32)), 1))
     filled = np.where(region, steps[1:-1, 1:-1], around).astype(np.float32)
     down, across = (_tents(cells, side) for cells in region.shape)
-    between = down @ filled @ across.T
+    between = down @ (filled @ across.T) if len(down) < len(across) else down @ filled @ across.T
     between *= np.float32(1 / (255 * side**2))
     return np.asarray(between, np.float32)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -39,12 +38,12 @@ def one_out(region: NDArray[np.bool_], starts: Starts, owners: ArrayLike, count:
         return OneOut(np.zeros(region.shape, np.float32), np.zeros(count, np.int64))
     table = np.asarray(owners, np.int64).reshape(len(starts.pixels), -1)
     labels, near, rival = nearest_inside(region, starts)
-    worst = near.copy()
+    present = np.unique(table)
+    others = _without_each(region, starts, table, present)
+    moved = others.labels != labels
     changed = np.zeros(count, np.int64)
-    for owner, other in zip(np.unique(table), _without_each(region, starts, table), strict=True):
-        moved = other.labels != labels
-        changed[owner] = int(np.count_nonzero(moved))
-        np.maximum(worst, np.where(moved, np.float32(np.inf), other.distance), out=worst)
+    changed[present] = np.count_nonzero(moved, axis=(1, 2))
+    worst = np.maximum(near, np.where(moved, np.float32(np.inf), others.distance).max(axis=0))
     with np.errstate(invalid="ignore"):
         firm = (rival - worst) / np.maximum(rival + worst, np.float32(1e-6))
     firm[np.isinf(rival) & np.isfinite(worst)] = 1
@@ -52,11 +51,14 @@ def one_out(region: NDArray[np.bool_], starts: Starts, owners: ArrayLike, count:
     return OneOut(np.maximum(firm, 0, dtype=np.float32), changed)
 
 
-def _without_each(region: NDArray[np.bool_], starts: Starts, owners: NDArray[np.int64]) -> Iterator[Nearest]:
-    """What is nearest without each owner that is there, in order: all at once, in copies of the region."""
+def _without_each(
+    region: NDArray[np.bool_], starts: Starts, owners: NDArray[np.int64], present: NDArray[np.int64]
+) -> Nearest:
+    """What is nearest without each owner that is `present`, (owners, height, width): all at once, in copies."""
     height, width = region.shape
-    present = np.unique(owners)
-    kept = (owners[None] != present[:, None, None]).all(axis=2)
+    kept = np.ones((len(present), len(owners)), bool)
+    for each in owners.T:
+        kept &= each != present[:, None]
     copy, start = np.nonzero(kept)
     copies = np.zeros((len(present), height + 1, width), bool)
     copies[:, :height] = region
@@ -64,6 +66,7 @@ def _without_each(region: NDArray[np.bool_], starts: Starts, owners: NDArray[np.
         starts.pixels[start] + copy * ((height + 1) * width), starts.labels[start], starts.lengths[start]
     )  # fmt: skip
     labels, distance, rival = nearest_inside(copies.reshape(-1, width), below, rivals=False)
-    for k in range(len(present)):
-        rows = np.s_[k * (height + 1) : k * (height + 1) + height]
-        yield Nearest(labels[rows], distance[rows], rival[rows])
+    shape = copies.shape
+    return Nearest(
+        labels.reshape(shape)[:, :height], distance.reshape(shape)[:, :height], rival.reshape(shape)[:, :height]
+    )

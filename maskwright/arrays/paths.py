@@ -13,13 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maskwright.arrays.compiled import HAS_NUMBA, compiled
+from maskwright.arrays import sweeps
+from maskwright.arrays.compiled import HAS_NUMBA
 from maskwright.arrays.starts import PER_PIXEL, Starts, place_on_grid, starts_of
+from maskwright.arrays.sweeps import LABEL_BITS, LABELS, NO_KEY
 
 STRAIGHT, SLANTED = PER_PIXEL, round(math.sqrt(2) * PER_PIXEL)
-_LABEL_BITS = 15
-_NO_KEY = 1 << 61
+_STEPS = STRAIGHT << LABEL_BITS, SLANTED << LABEL_BITS
 _CORE = np.s_[1:-1, 1:-1]
+_Runs = tuple[NDArray[np.int64], NDArray[np.int64]] | None
 _AROUND = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
@@ -49,35 +51,40 @@ def nearest_inside(region: NDArray[np.bool_], starts: Starts, *, rivals: bool = 
     """
     if region.ndim != 2 or region.dtype != np.bool_:
         raise ValueError(f"a region is bool (height, width); got {region.dtype} {region.shape}")
-    keys, starts = _keys(region, starts)
-    mine = keys.astype(np.int16) & np.int16((1 << _LABEL_BITS) - 1)  # the low bits are the label's
-    mine[keys >= _NO_KEY] = -1
-    next_one = _pixels(_rivals(keys, mine, starts)[_CORE]) if rivals else np.full(region.shape, np.inf, np.float32)
-    return Nearest(mine[_CORE].copy(), _pixels(keys[_CORE]), next_one)
+    keys, starts, runs = _keys(region, starts)
+    mine = _labels(keys, runs)
+    next_one = _rivals(keys, mine, starts, runs) if rivals else np.full(region.shape, np.inf, np.float32)
+    return Nearest(mine[_CORE].copy(), _pixels(keys, runs), next_one)
 
 
-def _keys(region: NDArray[np.bool_], starts: Starts) -> tuple[NDArray[np.int64], Starts]:
-    """Framed (length, label) of the nearest start as one number, and the starts as places in the frame."""
-    inside = np.pad(region, 1)
+def _keys(region: NDArray[np.bool_], starts: Starts) -> tuple[NDArray[np.int64], Starts, _Runs]:
+    """Framed (length, label) of the nearest start as one number, the starts as places in the frame, and the runs."""
+    height, width = region.shape
+    inside = np.zeros((height + 2, width + 2), bool)
+    inside[_CORE] = region
     kept = region.ravel()[starts.pixels]
     pixels, labels, lengths = starts.pixels[kept], starts.labels[kept], starts.lengths[kept]
-    rows, cols = np.divmod(pixels, region.shape[1])
-    framed = Starts((rows + 1) * inside.shape[1] + cols + 1, labels, lengths)
-    keys = np.full(inside.shape, _NO_KEY)
-    np.minimum.at(keys.ravel(), framed.pixels, (lengths.astype(np.int64) << _LABEL_BITS) | labels)
-    _spread(keys, inside.view(np.int8) - np.int8(1))
-    return keys, framed
+    rows, cols = np.divmod(pixels, width)
+    framed = Starts((rows + 1) * (width + 2) + cols + 1, labels, lengths)
+    keys = np.full(inside.shape, NO_KEY)
+    np.minimum.at(keys.ravel(), framed.pixels, (lengths.astype(np.int64) << LABEL_BITS) | labels)
+    runs = sweeps.runs_of(inside) if HAS_NUMBA else None
+    _spread(keys, inside.view(np.int8) - np.int8(1), runs)
+    return keys, framed, runs
 
 
-def _rivals(keys: NDArray[np.int64], mine: NDArray[np.int16], starts: Starts) -> NDArray[np.int64]:
-    """Lengths to the next other label: ways lead through the cell of the nearest one and then leave it for good."""
-    rivals = np.full(keys.shape, _NO_KEY)
-    (_leave if HAS_NUMBA else _leave_plainly)(rivals, keys, mine, STRAIGHT << _LABEL_BITS, SLANTED << _LABEL_BITS)
+def _rivals(keys: NDArray[np.int64], mine: NDArray[np.int16], starts: Starts, runs: _Runs) -> NDArray[np.float32]:
+    """How far the next other label is: ways lead through the cell of the nearest one and then leave it for good."""
+    rivals = np.full(keys.shape, NO_KEY)
+    if runs is None:
+        _leave_plainly(rivals, keys, mine)
+    else:
+        sweeps.leave(rivals, keys, mine, runs[0], *_STEPS)
     beaten = starts.labels != mine.ravel()[starts.pixels]
     lengths = starts.lengths[beaten].astype(np.int64)
-    np.minimum.at(rivals.ravel(), starts.pixels[beaten], lengths << _LABEL_BITS)
-    _spread(rivals, mine)
-    return rivals
+    np.minimum.at(rivals.ravel(), starts.pixels[beaten], lengths << LABEL_BITS)
+    _spread(rivals, mine, runs)
+    return _pixels(rivals, runs)
 
 
 def ways_from(region: NDArray[np.bool_], starts: Starts) -> NDArray[np.float64]:
@@ -89,7 +96,7 @@ def ways_from(region: NDArray[np.bool_], starts: Starts) -> NDArray[np.float64]:
            [  inf,   inf, 2.414]])
     """
     lengths = _lengths_from(region, starts)
-    return np.where(lengths < _NO_KEY >> _LABEL_BITS, lengths / PER_PIXEL, np.inf)
+    return np.where(lengths < NO_KEY >> LABEL_BITS, lengths / PER_PIXEL, np.inf)
 
 
 def middle_way(region: NDArray[np.bool_], start: ArrayLike, goal: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
@@ -134,7 +141,7 @@ def _way_in(
     ends = [starts_of(region, [row], [col], [0])[0] for row, col in (start, goal)]
     there, back = (_lengths_from(region, each) for each in ends)
     total = int((there.ravel()[ends[1].pixels] + ends[1].lengths).min())
-    if total >= _NO_KEY >> _LABEL_BITS:
+    if total >= NO_KEY >> LABEL_BITS:
         return math.inf, np.zeros((0, 2))
     rows, cols = np.nonzero(there + back == total)
     along = there[rows, cols]
@@ -156,127 +163,58 @@ def _middle(
     return float(rows[best].mean()), float(cols[best].mean())
 
 
-@compiled
-def _leave(rivals: Any, keys: Any, mine: Any, straight: int, slanted: int) -> None:  # pragma: no cover - compiled
-    """Give each pixel the least way that begins with a step into another cell; in place."""
-    height, width = keys.shape
-    for row in range(1, height - 1):
-        for col in range(1, width - 1):
-            cell = mine[row, col]
-            if cell < 0:
-                continue
-            least = rivals[row, col]
-            for down in range(-1, 2):
-                for across in range(-1, 2):
-                    other = mine[row + down, col + across]
-                    if other >= 0 and other != cell:
-                        step = slanted if down != 0 and across != 0 else straight
-                        least = min(least, keys[row + down, col + across] + step)
-            rivals[row, col] = least
-
-
-def _leave_plainly(
-    rivals: NDArray[np.int64], keys: NDArray[np.int64], mine: NDArray[np.int16], straight: int, slanted: int
-) -> None:
+def _leave_plainly(rivals: NDArray[np.int64], keys: NDArray[np.int64], mine: NDArray[np.int16]) -> None:
+    """As `sweeps.leave`."""
     for down, across in _AROUND:
-        there = np.roll(keys, (down, across), (0, 1)) + (slanted if down and across else straight)
+        there = np.roll(keys, (down, across), (0, 1)) + (_step(down, across) << LABEL_BITS)
         other = np.roll(mine, (down, across), (0, 1))
         np.copyto(rivals, np.minimum(rivals, there), where=(mine >= 0) & (other >= 0) & (mine != other))
 
 
 def _lengths_from(region: NDArray[np.bool_], starts: Starts) -> NDArray[np.int64]:
-    keys, _ = _keys(region, starts)
-    return keys[_CORE] >> _LABEL_BITS
+    return _keys(region, starts)[0][_CORE] >> LABEL_BITS
 
 
-def _pixels(keys: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Lengths in pixels of keys, inf where there is none."""
-    if HAS_NUMBA:
-        pixels = np.empty(keys.shape, np.float32)
-        _read_lengths(keys, pixels)
+def _labels(keys: NDArray[np.int64], runs: _Runs) -> NDArray[np.int16]:
+    """The labels of framed keys, -1 where no way leads."""
+    if runs is None:
+        return np.where(keys < NO_KEY, keys & LABELS, -1).astype(np.int16)
+    labels = np.full(keys.shape, -1, np.int16)
+    sweeps.read_labels(keys, runs[0], labels)
+    return labels
+
+
+def _pixels(keys: NDArray[np.int64], runs: _Runs) -> NDArray[np.float32]:
+    """Lengths in pixels of framed keys, without the frame; inf where there is none."""
+    if runs is None:
+        pixels = (keys[_CORE] >> LABEL_BITS).astype(np.float32)
+        pixels *= np.float32(1 / PER_PIXEL)
+        pixels[keys[_CORE] >= NO_KEY] = np.inf
         return pixels
-    pixels = (keys >> _LABEL_BITS).astype(np.float32)
-    pixels *= np.float32(1 / PER_PIXEL)
-    pixels[keys >= _NO_KEY] = np.inf
+    pixels = np.empty((keys.shape[0] - 2, keys.shape[1] - 2), np.float32)
+    sweeps.read_lengths(keys, *runs, pixels)
     return pixels
-
-
-@compiled
-def _read_lengths(keys: Any, pixels: Any) -> None:  # pragma: no cover - compiled
-    height, width = keys.shape
-    for row in range(height):
-        for col in range(width):
-            key = keys[row, col]
-            pixels[row, col] = np.float32(key >> 15) * np.float32(1 / 16384) if key < 1 << 61 else np.inf
 
 
 def _step(down: int, across: int) -> int:
     return SLANTED if down and across else STRAIGHT
 
 
-def _spread(keys: NDArray[np.int64], cells: NDArray[Any]) -> None:
-    """Hand the least key plus step on between neighbours of one cell until nothing changes; in place.
+def _spread(keys: NDArray[np.int64], cells: NDArray[Any], runs: _Runs) -> None:
+    """Hand the least key plus step on between neighbours inside cells until nothing changes; framed, in place.
 
-    Both arrays are framed; cell -1 takes no part.
+    Cell -1 takes no part. Over runs of a region no cell is asked for: see `sweeps.leave`.
     """
-    if HAS_NUMBA:
-        _sweep_until_still(keys, cells, STRAIGHT << _LABEL_BITS, SLANTED << _LABEL_BITS)
+    if runs is not None:
+        sweeps.sweep_until_still(keys, *runs, *_STEPS)
         return
     before = None
     while before is None or not np.array_equal(before, keys):
         before = keys.copy()
         for down, across in _AROUND:
-            there = np.roll(keys, (down, across), (0, 1)) + (_step(down, across) << _LABEL_BITS)
+            there = np.roll(keys, (down, across), (0, 1)) + (_step(down, across) << LABEL_BITS)
             same = (cells >= 0) & (np.roll(cells, (down, across), (0, 1)) == cells)
-            np.copyto(keys, np.minimum(keys, there), where=same & (there < _NO_KEY))
-
-
-@compiled
-def _sweep_until_still(keys: Any, cells: Any, straight: int, slanted: int) -> None:  # pragma: no cover - compiled
-    """Down and up again over the rows that changed, or whose neighbours did, until a sweep changes nothing."""
-    height = len(keys)
-    before_that = np.ones(height, np.bool_)
-    number = 0
-    while number < 2 or before_that.any():
-        now = np.zeros(height, np.bool_)
-        for n in range(1, height - 1):
-            row = height - 1 - n if number % 2 else n
-            before = row + 1 if number % 2 else row - 1
-            if before_that[row] or before_that[before] or now[before]:
-                now[row] = _relax_row(keys, cells, row, before, straight, slanted)
-        if number:
-            before_that = now
-        number += 1
-
-
-@compiled
-def _relax_row(
-    keys: Any, cells: Any, row: int, before: int, straight: int, slanted: int
-) -> bool:  # pragma: no cover - compiled
-    """Take what the row before and then the neighbours in the row can give; whether anything became less."""
-    width = keys.shape[1]
-    here, mine, there, other = keys[row], cells[row], keys[before], cells[before]
-    is_less = False
-    for col in range(1, width - 1):
-        cell, old = mine[col], here[col]
-        least = old
-        least = min(least, there[col] + straight if other[col] == cell else least)
-        least = min(least, there[col - 1] + slanted if other[col - 1] == cell else least)
-        least = min(least, there[col + 1] + slanted if other[col + 1] == cell else least)
-        least = least if cell >= 0 else old
-        is_less |= least < old
-        here[col] = least
-    for col in range(2, width - 1):
-        way = here[col - 1] + straight
-        if way < here[col] and mine[col] == mine[col - 1] and mine[col] >= 0:
-            here[col] = way
-            is_less = True
-    for col in range(width - 3, 0, -1):
-        way = here[col + 1] + straight
-        if way < here[col] and mine[col] == mine[col + 1] and mine[col] >= 0:
-            here[col] = way
-            is_less = True
-    return is_less
+            np.copyto(keys, np.minimum(keys, there), where=same & (there < NO_KEY))
 
 
 def route(region: NDArray[np.bool_], start: tuple[int, int], goal: tuple[int, int]) -> NDArray[np.int64]:
@@ -310,10 +248,10 @@ def _route_in(
         return nothing, math.inf
     flat = int(goal[0] * region.shape[1] + goal[1])
     starts = Starts(np.array([flat]), np.zeros(1, np.int16), np.zeros(1, np.int32))
-    lengths = np.pad(_lengths_from(region, starts), 1, constant_values=_NO_KEY)
+    lengths = np.pad(_lengths_from(region, starts), 1, constant_values=NO_KEY)
     here = (int(start[0]) + 1, int(start[1]) + 1)
     total = int(lengths[here])
-    if total >= _NO_KEY >> _LABEL_BITS:
+    if total >= NO_KEY >> LABEL_BITS:
         return nothing, math.inf
     way = [here]
     while lengths[here]:

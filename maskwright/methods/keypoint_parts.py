@@ -112,9 +112,9 @@ class KeypointParts:
             class_ids, confidence, told = self._parity(image, hints, given, ids)
         else:
             class_ids, confidence, told = self._default(image, hints, given, ids)
-        valid = np.asarray(image.valid, bool)
-        if not valid.all():
-            class_ids[~valid], confidence[~valid] = UNKNOWN, 0
+        if not image.is_all_valid:
+            holes = ~np.asarray(image.valid, bool)
+            class_ids[holes], confidence[holes] = UNKNOWN, 0
         return Mask(class_ids, names, image.grid, confidence, (_step(self, told),))
 
     def _ids(self, names: Sequence[str]) -> NDArray[np.uint8]:

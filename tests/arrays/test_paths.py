@@ -73,6 +73,18 @@ def test_the_plain_path_gives_the_same_bits(scene: tuple[NDArray[np.bool_], ...]
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_comb_of_more_runs_than_there_was_room_for() -> None:
+    region = np.ones((60, 331), bool)
+    region[1:, 1::2] = False
+    starts, _ = starts_of(region, [0], [0], [3])
+    found = nearest_inside(region, starts)
+    rows, cols = np.indices(region.shape)
+    slanted = np.where((rows > 0) & (cols > 0), math.sqrt(2) - 2, 0)  # from the back straight down into a tooth
+    expected = np.where(region, rows + cols + slanted, np.inf)
+    np.testing.assert_allclose(found.distance, expected, atol=1e-3)
+    np.testing.assert_array_equal(found.labels, np.where(region, 3, -1))
+
+
 @settings(max_examples=40, deadline=None)
 @given(_scenes())
 def test_a_mirrored_scene_gives_the_mirrored_answer_to_the_bit(scene: tuple[NDArray[np.bool_], ...]) -> None:
