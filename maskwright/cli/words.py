@@ -114,7 +114,7 @@ def outcome_answer(outcome: Outcome, verb: str, *, more: Mapping[str, Any] | Non
         "done": outcome.done,
         "skipped": outcome.skipped,
         "failed": [{"name": name, "reason": reason} for name, reason in failed],
-        "unknown": list(outcome.unknown),
+        **({"unknown": list(outcome.unknown)} if outcome.unknown else {}),
         "out": str(outcome.out),
         **(more or {}),
     }

@@ -23,12 +23,15 @@ from maskwright.pipelines.fingerprints import content_hash, method_fingerprint
 from maskwright.pipelines.freed_memory import keep_freed_memory
 from maskwright.pipelines.gather import Collection
 from maskwright.pipelines.ground import ground_of
-from maskwright.pipelines.in_pieces import PIECE_PX, Pieces
+from maskwright.pipelines.in_pieces import Pieces
 from maskwright.pipelines.learning import learn, read_stored
 from maskwright.pipelines.ledger import Input, Ledger, file_hash
 from maskwright.pipelines.making import Chain, Part
 from maskwright.pipelines.recipe import USUAL_WINDOW, MethodCall, Predict, Recipe
 from maskwright.types import Hint, Image, Mask, Sample
+
+STRIP_BYTES = 256 << 20
+"""What the scores of a strip of windows may take."""
 
 SAME_SIZE = 0.02
 """Pixels on the ground this much larger or smaller than those a model was trained on are shown to it as they are."""
@@ -101,16 +104,22 @@ class Predicted:
     def __call__(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Mask:  # noqa: ARG002
         from maskwright.tiled import assemble
 
-        return assemble(self.predict_pieces(image, None, PIECE_PX), image, image.grid.window)
+        return assemble(self.predict_pieces(image, None), image, image.grid.window)
 
-    def predict_pieces(self, image: Image, extent: Window | None, piece: int) -> Pieces:
-        """What it says of an extent, one piece after the other."""
+    def predict_pieces(self, image: Image, extent: Window | None, piece: int | None = None) -> Pieces:
+        """What it says of an extent, one piece after the other; `piece` as in `tiled.predict_pieces`.
+
+        Without one, strips are as wide as `STRIP_BYTES` of scores allow, and at least as two windows: where one
+        column of strips meets the next, windows are computed twice.
+        """
         from maskwright.tiled import predict_pieces
 
         seen = at_trained_size(image, getattr(self.segmenter, "pixel_m", None))
         window, overlap = self.window, self.overlap
         if window is None:
-            window, overlap, piece = _whole(seen), 0, max(piece, *seen.grid.shape)
+            window, overlap, piece = _whole(seen), 0, max(piece or 0, *seen.grid.shape)
+        if piece is None:
+            piece = max(math.isqrt(STRIP_BYTES // (4 * len(self.segmenter.class_names))), 2 * window)
         keep_freed_memory()
         with getattr(self.segmenter, "one_thread", nullcontext)():
             yield from predict_pieces(

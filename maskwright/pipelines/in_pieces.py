@@ -52,7 +52,7 @@ def pieces_of(
     from maskwright.tiled import label_pieces
 
     if hasattr(method, "predict_pieces"):
-        pieces: Pieces = method.predict_pieces(image, extent, PIECE_PX)
+        pieces: Pieces = method.predict_pieces(image, extent)
         return pieces
     return label_pieces(method, image, hints, class_names, extent=extent, piece=PIECE_PX)
 
