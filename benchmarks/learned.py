@@ -1,4 +1,5 @@
-"""What a network learns from masks of points: `python -m benchmarks.learned DATA [--points 5 20 100] [--json FILE]`.
+"""What a network learns from masks of points: `python -m benchmarks.learned DATA [--points 5 20 100] [--most 8] [--only
+without] [--json FILE]`.
 
 Sets, points, pictures, scores and intervals are those of `benchmarks.points`. Two questions, each with its forest:
 
@@ -44,6 +45,7 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 SIDES = {"nuclei": 320, "herbarium": 320, "animals": 256, "buildings": 256}
 FOLDS = 4
+GAINS = {"network": "forest", "both": "forest", "unseen network": "unseen forest", "unseen both": "unseen forest"}
 
 
 def groups_of(name: str, pictures: Sequence[Labelled]) -> list[str]:
@@ -118,11 +120,16 @@ def scored(masks: dict[str, list[Mask]], pictures: Sequence[Labelled], gains: di
     return result
 
 
-def measured(name: str, pictures: Sequence[Labelled], folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    made = with_points(pictures, folder / "with", settings)
-    made |= without_points(pictures, groups_of(name, pictures), folder / "without", settings)
-    gains = {"network": "forest", "both": "forest", "unseen network": "unseen forest", "unseen both": "unseen forest"}
-    return scored(made, pictures, gains)
+def measured(
+    name: str, pictures: Sequence[Labelled], folder: Path, settings: dict[str, Any], only: str | None
+) -> dict[str, Any]:
+    """Scores of pictures "with" points, of groups "without", or of both."""
+    made: dict[str, list[Mask]] = {}
+    if only != "without":
+        made |= with_points(pictures, folder / "with", settings)
+    if only != "with":
+        made |= without_points(pictures, groups_of(name, pictures), folder / "without", settings)
+    return scored(made, pictures, {kind: other for kind, other in GAINS.items() if kind in made})
 
 
 def main() -> int:
@@ -131,6 +138,7 @@ def main() -> int:
     parser.add_argument("--sets", nargs="+", default=list(SIDES))
     parser.add_argument("--points", nargs="+", type=int, default=[5, 20, 100])
     parser.add_argument("--most", type=int, default=8)
+    parser.add_argument("--only", choices=["with", "without"], help="pictures with points, or groups without, only")
     parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--json", type=Path, help="written after every row")
     arguments = parser.parse_args()
@@ -141,7 +149,7 @@ def main() -> int:
             began = time.perf_counter()
             with tempfile.TemporaryDirectory() as folder:
                 pictures = collection(arguments.data, name, count, arguments.most, SIDES[name], Path(folder))
-                scores = measured(name, pictures, Path(folder), settings)
+                scores = measured(name, pictures, Path(folder), settings, arguments.only)
             seconds = time.perf_counter() - began
             rows.append({"set": name, "points": count, "pictures": len(pictures), "scores": scores, "seconds": seconds})
             cells = [
