@@ -52,7 +52,7 @@ def samples(scenes: list[Scene], folder: Path, *, points: bool) -> list[Sample]:
 
 def measure(case: str, settings: dict[str, Any], scenes: list[Scene], folder: Path) -> dict[str, Any]:
     """Train, predict the unseen scenes, and say how well and how fast."""
-    method = TrainSemantic(**settings, class_names=reef.CLASS_NAMES)
+    method = TrainSemantic(**settings, spread=False, class_names=reef.CLASS_NAMES)
     taught = samples(scenes[:TAUGHT], folder, points=case.startswith("points"))
     began = time.perf_counter()
     segmenter = method(taught)

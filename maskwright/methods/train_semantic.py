@@ -44,9 +44,9 @@ class TrainSemantic:
     draws classes as often as they occur, 0 equally often.
 
     With `spread`, pictures with points and no mask get soft labels of what looks like the points of all pictures, up to
-    the edges (training.spread_points). With `point_weight` points beside masks have a loss of their own, which counts
-    so much; with 0 each is a pixel like any other. `light` "relative" shows the network each window in its own
-    light, "both" as it is and so, for photographs.
+    the edges (training.spread_points); "auto" does so where there are no masks at all and few points. With
+    `point_weight` points beside masks have a loss of their own, which counts so much; with 0 each is a pixel like any
+    other. `light` "relative" shows the network each window in its own light, "both" as it is and so, for photographs.
 
     Of several masks of a picture the "first" that knows a pixel counts; with `several_masks` "agree", a pixel of which
     two say different things is unknown.
@@ -71,7 +71,7 @@ class TrainSemantic:
     least_confidence: float = 0.0
     several_masks: Literal["first", "agree"] = "first"
     affinity: float = 1.0
-    spread: bool = False
+    spread: Literal["auto"] | bool = "auto"
     point_weight: float = 0.0
     light: Literal["as_it_is", "relative", "both"] = "as_it_is"
     balance: float = 0.5
@@ -121,13 +121,14 @@ class TrainSemantic:
         from maskwright.training.records import checkpoint_key, with_story
         from maskwright.training.semantic import HeldOut
         from maskwright.training.splits import divide
-        from maskwright.training.spread_points import spread_points
+        from maskwright.training.spread_points import are_few, spread_points
 
         collection = gather_pictures(samples, self.class_names, agreed=self.several_masks == "agree")
         division = divide(
             collection, how=self.split, fraction=self.held_out, random_state=self.random_state, block_px=self.block_px
         )
-        taught = spread_points(collection, division, random_state=self.random_state) if self.spread else collection
+        spread = are_few(collection) if self.spread == "auto" else self.spread
+        taught = spread_points(collection, division, random_state=self.random_state) if spread else collection
         cells = self._cells(taught, division)
         record, network = self._network(collection)
         held_out = HeldOut(record, collection, division, 2 * self.crop)

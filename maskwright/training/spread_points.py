@@ -37,6 +37,18 @@ MOST_POINTS = 50_000
 MOST_PIXELS = 32_000_000
 """So many pixels are given soft labels: about seven minutes of one processor."""
 
+FEW_POINTS = 30
+"""Up to so many points per class and picture labels spread from them are known to pay (docs/training.md)."""
+
+
+def are_few(collection: Collection) -> bool:
+    """Whether nothing but points is known, and no more than `FEW_POINTS` of them per class and picture on average."""
+    if any(each.sample.mask_paths for each in collection.pictures):
+        return False
+    ids = [points.class_ids for each in collection.pictures for points in each.points]
+    classes = len(np.unique(np.concatenate(ids))) if ids else 0
+    return sum(map(len, ids)) <= FEW_POINTS * classes * len(collection.pictures)
+
 
 def spread_points(collection: Collection, division: Division, *, random_state: int = 0) -> Collection:
     """The collection with soft labels in those of its pictures that have points and no mask.

@@ -70,13 +70,24 @@ def test_it_learns(samples: list[Sample], tmp_path: Path, settings: dict[str, An
 def test_points_are_enough(samples: list[Sample], tmp_path: Path) -> None:
     """Six points a picture and no mask; without the agreement of look-alikes they are not enough."""
     taught = pointed(samples, count=3)
-    method = TrainSemantic(**{**QUICK, "steps": 100}, class_names=CLASS_NAMES, split="none", affinity=3.0)
+    method = TrainSemantic(**{**QUICK, "steps": 100}, class_names=CLASS_NAMES, split="none", affinity=3.0,
+                           spread=False)  # fmt: skip
     segmenter, alone = method(taught), dataclasses.replace(method, affinity=0.0)(taught)
     assert segmenter.class_names == CLASS_NAMES and _accuracy(segmenter, tmp_path / "new") > 0.93
     assert _accuracy(segmenter, tmp_path / "new") > _accuracy(alone, tmp_path / "newer") + 0.03
     assert TrainSemantic(**{**QUICK, "steps": 1}, split="none")(taught).class_names == ("", "1", "2")
     spread = dataclasses.replace(method, affinity=0.0, spread=True)(taught)
     assert _accuracy(spread, tmp_path / "newest") > _accuracy(alone, tmp_path / "newer") + 0.03
+
+
+def test_unless_told_otherwise_few_points_are_spread_and_many_are_not(samples: list[Sample]) -> None:
+    method = TrainSemantic(**{**QUICK, "steps": 2}, split="none")
+    for count, spread in ((3, True), (40, False)):
+        taught = pointed(samples[:2], count)
+        found, same = (each(taught).state for each in (method, dataclasses.replace(method, spread=spread)))
+        other = dataclasses.replace(method, spread=not spread)(taught).state
+        assert all(torch.equal(found[key], same[key]) for key in found)
+        assert not all(torch.equal(found[key], other[key]) for key in found)
 
 
 def test_a_network_shown_relative_light_knows_pictures_of_another_light(samples: list[Sample], tmp_path: Path) -> None:

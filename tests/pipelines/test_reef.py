@@ -28,7 +28,7 @@ pytest.importorskip("pyproj")
 
 QUICK = (
     "images=orthophotos/reef_00[01].tif", "train.settings.steps=4", "train.settings.width=6", "train.settings.crop=32",
-    "train.settings.batch=2", "train.settings.device=cpu", "stop=null",
+    "train.settings.batch=2", "train.settings.device=cpu", "later_rounds.settings.steps=4", "stop=null",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from maskwright.arrays.windows import Window
 from maskwright.training import spread_points as spreading
 from maskwright.training.pictures import MASK, POINT, SPREAD, Collection, gather_pictures
 from maskwright.training.splits import Division
-from maskwright.training.spread_points import spread_points
+from maskwright.training.spread_points import FEW_POINTS, are_few, spread_points
 from maskwright.types import UNKNOWN, Points
 from tests.training_scenes import CLASS_NAMES, make_samples, pointed
 
@@ -60,6 +60,15 @@ def test_points_that_are_held_out_teach_nothing(collection: Collection) -> None:
     for one, other in zip(spread.pictures[1:], alone.pictures, strict=True):
         assert np.array_equal(one.labels(WHOLE)[0], other.labels(WHOLE)[0])
         assert np.array_equal(one.labels(WHOLE)[1], other.labels(WHOLE)[1])
+
+
+def test_few_points_are_counted_per_class_and_picture_and_masks_are_not_few(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path, 2)
+    few, many = (gather_pictures(pointed(samples, count), CLASS_NAMES) for count in (FEW_POINTS, FEW_POINTS + 1))
+    assert are_few(few) and not are_few(many)
+    uneven = [pointed(samples, 2 * FEW_POINTS - 4)[0], pointed(samples, 4)[1]]
+    assert are_few(gather_pictures(uneven, CLASS_NAMES)), "on average"
+    assert not are_few(gather_pictures([pointed(samples)[0], samples[1]], CLASS_NAMES))
 
 
 def test_points_of_one_class_tell_nothing_apart(tmp_path: Path) -> None:
