@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from maskwright.arrays.windows import Window
 from maskwright.errors import FormatError, MissingPartError
 from maskwright.io.names import PICTURE_SUFFIXES as PICTURE_SUFFIXES
+from maskwright.io.slabs import Deferred
 from maskwright.io.texts import unreadable
 from maskwright.io.tiff_header import check_is_file, read_tiff_header
 from maskwright.types import Grid, Image
@@ -67,6 +69,30 @@ def read_image(path: str | Path, window: Window | None = None) -> Image:
         return _read_tiff(Path(path), window)
     image = _read_plain(Path(path), kind)
     return image if window is None else image.crop(window)
+
+
+def checked_image(path: str | Path) -> Image:
+    """As `read_image`, for those who may never look at the colours: a JPEG's are unpacked when first asked for.
+
+    The whole file is gone through all the same, every coefficient of it, only not turned into pixels: what is cut off
+    or broken is a FormatError now. Other pictures are read.
+    """
+    kind, path = picture_format(path), Path(path)
+    if kind != "JPEG":
+        return read_image(path)
+    with opened(path, kind) as picture:
+        try:
+            (width, height), bands = picture.size, 1 if picture.mode == "L" else 3
+            picture.draft(None, (1, 1))  # one pixel for each block of 8 x 8
+            picture.load()
+            height, width = (width, height) if _orientation(picture) > 4 else (height, width)
+        except BROKEN_FILE as error:
+            raise broken(path, kind, error) from error
+    return Image(Deferred((height, width, bands), np.dtype(np.uint8), partial(_colours, path)))
+
+
+def _colours(path: Path) -> NDArray[Any]:
+    return np.asarray(read_image(path).pixels)
 
 
 def picture_size(path: str | Path) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,27 @@ class Slab:
         if copy is False:
             raise ValueError("pixels that lie elsewhere cannot become an array without a copy")
         return np.asarray(self[:, :], dtype)
+
+
+class Deferred(Slab):
+    """An array that is read whole when somebody first asks for a part of it, and kept then."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], read: Callable[[], NDArray[Any]]) -> None:
+        self._shape, self._dtype, self._read = shape, dtype, read
+        self._array: NDArray[Any] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._dtype
+
+    def _part(self, window: Window) -> NDArray[Any]:
+        if self._array is None:
+            self._array = self._read()
+        return self._array[window.slices]
 
 
 def _span(key: Any, size: int) -> tuple[range, Any]:

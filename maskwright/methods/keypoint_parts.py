@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,7 @@ class KeypointParts:
     derive: bool = True
     doubted: Literal["left_out", "used"] = "left_out"
     grid: tuple[int, int] = (64, 64)
+    asks_for_pixels: ClassVar[bool] = True  # an animal with an outline needs no colours
 
     def __post_init__(self) -> None:
         for name, low in (("band_px", 0.0), ("reach_fraction", 0.0), ("snap_fraction", 0.0)):

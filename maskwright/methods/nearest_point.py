@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ class NearestPoint:
     """
 
     reach_px: float = inf
+    asks_for_pixels: ClassVar[bool] = True  # and never does
 
     def __post_init__(self) -> None:
         if not self.reach_px >= 0:

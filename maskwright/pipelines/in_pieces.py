@@ -20,6 +20,7 @@ from maskwright.arrays.likely import confidence_bytes
 from maskwright.arrays.windows import Window, shift
 from maskwright.io.classes import Classes
 from maskwright.io.masks import confidence_path
+from maskwright.io.slabs import Deferred
 from maskwright.types import UNKNOWN, Grid, Hint, Image, Mask
 
 PIECE_PX = 2048
@@ -30,7 +31,7 @@ Pieces = Iterator[tuple[Window, Mask]]
 
 def is_big(image: Image) -> bool:
     """Whether a picture has stayed in its file, because it has more pixels than one reads at once."""
-    return not isinstance(image.pixels, np.ndarray)
+    return not isinstance(image.pixels, np.ndarray | Deferred)
 
 
 def label_image(

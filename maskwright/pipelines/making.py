@@ -21,7 +21,7 @@ from maskwright.arrays import fuse as fusing
 from maskwright.arrays.windows import Window
 from maskwright.io.classes import Classes
 from maskwright.io.coco import write_instances
-from maskwright.io.images import read_image
+from maskwright.io.images import checked_image, read_image
 from maskwright.io.masks import (
     MaskFolder,
     confidence_path,
@@ -74,6 +74,12 @@ class Chain:
         """Whether nothing looks at the whole mask, so that a big one can be written piece by piece."""
         return len(self.labelers) == 1 and not self.refiners
 
+    @property
+    def asks_for_pixels(self) -> bool:
+        """Whether all that speak say they ask for the picture's colours, `np.asarray(image.pixels)`, only at need."""
+        parts = (*self.labelers, *self.refiners)
+        return all(getattr(each.method, "asks_for_pixels", False) for each in parts)
+
     def fingerprint(self) -> dict[str, Any]:
         """What the result depends on besides the picture and what is known about it."""
         return {
@@ -110,7 +116,7 @@ def make_mask(task: MaskTask) -> Made:
     """Do one task from file to file."""
     watch = _Watch()
     chain = task.chain if isinstance(task.chain, Chain) else _unpickled(task.chain)
-    image = read_image(task.sample.image_path)
+    image = (checked_image if chain.asks_for_pixels else read_image)(task.sample.image_path)
     watch.note("read")
     if chain.is_one_labeler and is_big(image):
         path, is_known = _write_pieces(task, chain.labelers[0], image, chain.needs_hints)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from maskwright.arrays.windows import Window
 from maskwright.errors import FormatError, InputError, MissingPartError
 from maskwright.io import images
-from maskwright.io.images import file_sha256, picture_grid, picture_size, read_image, upright
+from maskwright.io.images import checked_image, file_sha256, picture_grid, picture_size, read_image, upright
 
 HEIGHT, WIDTH = 20, 60
 
@@ -223,6 +223,50 @@ def test_random_damage_gives_a_picture_or_a_format_error(tmp_path: Path) -> None
                 refused += 1
                 assert name in str(error)
     assert refused > 60
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 2}, {"progressive": True}, {"quality": 30}])
+def test_a_checked_jpeg_is_the_one_that_is_read(tmp_path: Path, mode: str, options: dict[str, object]) -> None:
+    exif, path = PIL.Image.Exif(), tmp_path / "a.jpg"
+    exif[0x0112] = 6
+    array = cv2.resize(picture(3)[:5, :9], (61, 23), interpolation=cv2.INTER_CUBIC)
+    PIL.Image.fromarray(array).convert(mode).save(path, exif=exif, **options)
+    image, read = checked_image(path), read_image(path)
+    assert (image.pixels.shape, image.pixels.dtype, image.grid) == (read.pixels.shape, np.uint8, read.grid)
+    assert image.pixels.shape == (61, 23, 1 if mode == "L" else 3) and image.is_all_valid
+    assert np.array_equal(np.asarray(image.pixels), read.pixels)
+    assert np.array_equal(image.pixels[7:50, ::2], read.pixels[7:50, ::2])
+
+
+def test_damage_is_found_without_unpacking(tmp_path: Path) -> None:
+    rng, path, refused = np.random.default_rng(1), tmp_path / "a.jpg", 0
+    good = save(path, picture(3), progressive=True).read_bytes()
+    for number in range(120):
+        damaged = bytearray(good)
+        for at in rng.integers(3, len(good), 3):
+            damaged[at] = rng.integers(0, 256)
+        path.write_bytes(damaged if number % 2 else damaged[: rng.integers(20, len(good))])
+        said = []
+        for look in (read_image, checked_image):
+            try:
+                said.append(str(look(path).grid))
+            except FormatError as error:
+                said.append(str(error))
+        assert said[0] == said[1]
+        refused += "broken JPEG" in said[0]
+    assert 60 <= refused < 120
+
+
+def test_colours_are_unpacked_once_and_only_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "a.jpg", picture(3))
+    whole, asked = read_image(path), []
+    monkeypatch.setattr(images, "read_image", lambda each: asked.append(each) or whole)
+    image = checked_image(path)
+    assert image.grid == whole.grid and asked == []
+    for _ in range(2):
+        assert np.array_equal(image.crop(Window(2, 3, 9, 30)).pixels, np.asarray(whole.pixels)[2:9, 3:30])
+    assert asked == [path]
 
 
 def test_missing_files_and_folders_are_input_errors(tmp_path: Path) -> None:

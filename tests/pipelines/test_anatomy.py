@@ -69,6 +69,30 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
+def test_photographs_with_outlines_are_not_unpacked_but_broken_ones_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maskwright.io import images
+    from maskwright.pipelines import making
+
+    folder = tmp_path / "pics"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        _picture(folder / name)
+    hints = _coco(tmp_path / "joints.json", ["a.jpg", "b.jpg", "c.jpg"])
+    whole = (folder / "b.jpg").read_bytes()
+    (folder / "b.jpg").write_bytes(whole[: len(whole) * 3 // 4])
+    before = label("keypoint_parts", folder / "a.jpg", hints=hints, out=tmp_path / "before")
+    for home in (images, making):
+        monkeypatch.setattr(home, "read_image", lambda path: pytest.fail(f"{path} was unpacked"))
+    outcome = label("keypoint_parts", folder, hints=hints, out=tmp_path / "parts")
+    assert before.done == 1 and outcome.done == 2
+    ((name, reason),) = outcome.failed
+    assert name == "b" and "broken JPEG" in reason and not (tmp_path / "parts" / "b.png").exists()
+    for name in ("a.png", "a.json", "a.confidence.png"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "before" / name).read_bytes()
+
+
 def test_coco_joints_and_polygons_become_parts(pictures: Path, tmp_path: Path) -> None:
     hints = _coco(tmp_path / "joints.json", ["a.png", "b.png"])
     outcome = label("keypoint_parts", pictures, hints=hints, out=tmp_path / "parts")
