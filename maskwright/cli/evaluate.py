@@ -9,7 +9,7 @@ from typing import Any
 from maskwright.cli import words
 from maskwright.cli.screen import Answer, Screen, failures
 
-HEADLINES = ("mean_iou", "mean_iou_predicted", "pixel_accuracy", "mean_dice", "boundary_f", "boundary_iou")
+COUNTED = ("pictures", "pixels", "points", "objects")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,10 @@ def run(arguments: argparse.Namespace, screen: Screen) -> Answer:
             progress=progress,
         )
     failed = [(each["name"], each["reason"]) for each in scores["failed"]]
-    return Answer(scores, scores_table(scores), 1 if failed else 0, failures(failed))
+    counts = [scores[key] for key in COUNTED[1:] if key in scores]
+    is_empty = bool(counts) and not any(counts)
+    notes = [*failures(failed), *(["nothing was scored: the truth holds no known pixel, point or object"] * is_empty)]
+    return Answer(scores, scores_table(scores), 1 if failed else 3 if is_empty else 0, notes)
 
 
 def scores_table(scores: dict[str, Any]) -> str:
@@ -57,7 +60,7 @@ def scores_table(scores: dict[str, Any]) -> str:
         lines += [
             f"{name:<24}" + "".join(f"{_short(each.get(name)):>14}" for each in per_class.values()) for name in names
         ]
-    found = [words.counted(scores[key], key) for key in ("pictures", "pixels", "points", "objects") if key in scores]
+    found = [words.counted(scores[key], key) for key in COUNTED if key in scores]
     return "\n".join([*lines, "", ", ".join(found)])
 
 

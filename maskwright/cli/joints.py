@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", metavar="NAME", help="finds boxes that are not given: known weights or a folder")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .json file to write or continue")
     parser.add_argument("--fresh", action="store_true", help="write a new file beside an existing one")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default auto)")
+    parser.add_argument(
+        "--device", type=words.device, default="auto", help="auto, cpu, cuda, cuda:1, mps (default auto)"
+    )
     words.add_settings(parser)
 
 

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words.add_settings(parser)
     words.add_workers(parser)
     parser.add_argument("--cluster", metavar="ADDRESS", help="a dask scheduler, for example tcp://10.0.0.1:8786")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
+    parser.add_argument("--device", type=words.device, default="auto", help="auto, cpu, cuda or mps (default auto)")
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,17 @@ def whole(word: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 0")
     return number
+
+
+def device(word: str) -> str:
+    """The name of a device as torch knows it; whether it is here is asked when it is needed.
+
+    >>> device("cuda:1")
+    'cuda:1'
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", word):
+        raise argparse.ArgumentTypeError(f"{word!r} is no device; it is auto, cpu, cuda, cuda:1 or mps")
+    return word
 
 
 def read_settings(words: Sequence[str]) -> dict[str, Any]:

@@ -65,6 +65,11 @@ class TrainParts:
         for name in ("held_out", "least_confidence", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is between 0 and 1")
+        for name in ("scale", "colour", "weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it is 0 or more")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; it is above 0")
 
     def __call__(self, samples: Sequence[Sample]) -> TrainedSegmenter:
         return self.learn(samples)

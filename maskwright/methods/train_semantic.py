@@ -102,8 +102,10 @@ class TrainSemantic:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is between 0 and 1")
         for name in ("affinity", "point_weight", "scale", "colour", "weight_decay"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is 0 or more")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; it is above 0, or left out for the network's own")
 
     def __call__(self, samples: Sequence[Sample]) -> TrainedSegmenter:
         return self.learn(samples)

@@ -310,6 +310,9 @@ def _shape_problems(recipe: Recipe) -> list[str]:
         f"fuse.weights: there are {len(weights or ())} weights for {len(recipe.label)} labelers; give one for each": (
             weights is not None and len(weights) != len(recipe.label)
         ),
+        f"fuse.weights: found {list(weights or ())}; each is 0 or more, and one above 0; correct them": (
+            weights is not None and (not all(each >= 0 for each in weights) or not any(weights))
+        ),
         f"rounds: found {recipe.rounds}; at least 1 round is needed": recipe.rounds < 1,
         "rounds: several rounds need something to train; add 'train: {method: ...}' or leave rounds out": (
             recipe.rounds > 1 and recipe.train is None

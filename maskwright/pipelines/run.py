@@ -71,7 +71,7 @@ def _rounds(loop: Loop, recipe: Recipe, folder: Path, device: str) -> None:
     chain = learned_first(labelling_chain(recipe, loop.collection, device), loop.ledger, "round-1/learned")
     labelled = first = _written(loop, chain, 1, scoring)
     for number in range(1, recipe.rounds + 1):
-        if recipe.train is None or _is_enough(loop, scoring, number):
+        if recipe.train is None or not labelled or _is_enough(loop, scoring, number):
             break
         call = _learner_of(recipe, folder, number)
         taught = _with_labels(labelled, first) if recipe.later_rounds.with_labels and number > 1 else labelled
@@ -82,7 +82,7 @@ def _rounds(loop: Loop, recipe: Recipe, folder: Path, device: str) -> None:
         last = number + 1
         labelled = _written(loop, chain, last, scoring)
     scoring.write()
-    if recipe.report:
+    if recipe.report and labelled:
         from maskwright.pipelines.report import write_report
 
         write_report(folder, last=last, only=_names(labelled))
@@ -206,7 +206,9 @@ class Loop:
     def end(self) -> Outcome:
         """What came of it."""
         self.ledger.note_event("run ended", done=self.done, skipped=self.skipped, failed=len(self.failed))
-        return Outcome(self.done, self.skipped, tuple(self.failed), self.ledger.folder, tuple(self.unknown))
+        order = {each.name: place for place, each in enumerate(self.collection.samples)}
+        failed = sorted(self.failed, key=lambda each: order.get(each[0], -1))  # not as workers came to them
+        return Outcome(self.done, self.skipped, tuple(failed), self.ledger.folder, tuple(self.unknown))
 
     def _note(self, stage: str, place: str, task: MaskTask, made: Made) -> None:
         outputs = {(Path(place) / name).as_posix(): sha256 for name, sha256 in made.outputs.items()}

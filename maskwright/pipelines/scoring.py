@@ -28,7 +28,7 @@ class Scoring:
         `only` names the pictures of this run: others may lie there from another recipe, or from before a failure.
         """
         against = self.recipe.evaluate
-        if against is None or (against.truth is None and against.points is None):
+        if not only or against is None or (against.truth is None and against.points is None):
             return
         from maskwright.pipelines.evaluate import evaluate
 

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from maskwright.errors import InputError
 from maskwright.io.outputs import write_atomically
 from maskwright.models.processors import (
     Precision,
@@ -169,6 +170,10 @@ class _State:
         self.optimiser.load_state_dict(told["optimiser"])
 
 
+class NoNumberError(InputError, ArithmeticError):
+    """Learning came to a loss that is no number, most often by steps that are too large."""
+
+
 def _step(
     model: nn.Module, batch: Batch, loss_of: Callable[[nn.Module, Batch, torch.device], Tensor], plan: Plan,
     progress: _Progress, accelerator: Any, optimiser: Any, precision: str,
@@ -180,8 +185,9 @@ def _step(
     with autocast(accelerator.device, precision):
         loss = loss_of(model, batch, accelerator.device)
     if not torch.isfinite(loss):
-        raise ArithmeticError(
-            f"the loss of step {progress.step} is {float(loss.detach())}; lower learning_rate or set precision=float32"
+        raise NoNumberError(
+            f"the loss of step {progress.step} is {float(loss.detach())}; expected a number; "
+            "lower learning_rate or set precision=float32"
         )
     accelerator.backward(loss)
     accelerator.clip_grad_norm_(model.parameters(), plan.clip)

@@ -83,6 +83,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["label", "nearest_point", "pics", "--hints", "p.csv", "--out", "o", "--workers", "0"], "whole number from 1"),
         (["predict", "model", "pics", "--out", "o", "--window", "64", "--overlap", "64"], "not smaller than --window"),
         (["models", "pack"], "no --out is given"),
+        (["run", "recipe.yaml", "--out", "o", "--device", "tpu"], "'tpu' is no device; it is auto, cpu, cuda"),
     ],
 )
 def test_wrong_words_are_one_line_and_exit_2(argv: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,3 +101,7 @@ def test_nothing_to_learn_from_is_an_error(samples: list[Sample]) -> None:
         TrainParts(**QUICK)([Sample("a", samples[0].image_path)])
     with pytest.raises(ValueError, match="side is 0"):
         TrainParts(side=0)
+    with pytest.raises(ValueError, match=r"learning_rate is -1\.0"):
+        TrainParts(learning_rate=-1.0)
+    with pytest.raises(ValueError, match="colour is -1"):
+        TrainParts(colour=-1)

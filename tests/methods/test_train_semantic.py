@@ -199,7 +199,9 @@ def test_other_networks_learn_too(samples: list[Sample], network: dict[str, Any]
     assert losses[1] < losses[0] and segmenter.record.architecture["kind"] == network["network"]
 
 
-@pytest.mark.parametrize("settings", [{"steps": 0}, {"held_out": 1.5}, {"affinity": -1.0}])
+@pytest.mark.parametrize(
+    "settings", [{"steps": 0}, {"held_out": 1.5}, {"affinity": -1.0}, {"learning_rate": -1.0}, {"learning_rate": 0.0}]
+)
 def test_settings_out_of_bounds_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"it is"):
         TrainSemantic(**settings)

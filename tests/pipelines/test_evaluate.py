@@ -201,6 +201,17 @@ def test_nothing_in_common_nothing_there_nothing_to_score_with(folders: Folders,
     assert main(["evaluate", str(ours)]) == 2
 
 
+def test_a_truth_in_which_nothing_is_known_scores_nothing(
+    folders: Folders, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, _, pairs = folders
+    for name in pairs:
+        write_mask(tmp_path / "blank" / f"{name}.png", Mask(np.full((20, 60), UNKNOWN, np.uint8), NAMES))
+    assert main(["evaluate", str(ours), str(tmp_path / "blank"), "--json"]) == 3
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["pixels"] == 0 and "nothing was scored" in shown.err
+
+
 def test_a_large_raster_is_scored_in_bands_like_a_small_one(
     folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

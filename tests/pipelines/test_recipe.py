@@ -139,6 +139,8 @@ def test_shapes_that_make_no_sense_are_told(tmp_path: Path) -> None:
     two = "images: p\nlabel: [{method: bright_is_first}, {method: bright_is_first}]\n"
     assert "fuse: several labelers speak" in problems_of(tmp_path, two)[0]
     assert "2 labelers" in problems_of(tmp_path, two + "fuse: {weights: [1]}")[0]
+    for wrong in ("[1, -1]", "[0, 0]", "[1, .nan]"):
+        assert "each is 0 or more" in problems_of(tmp_path, two + f"fuse: {{weights: {wrong}}}")[0]
     assert "nothing labels and no masks" in problems_of(tmp_path, "images: p")[0]
     assert "something to train" in problems_of(tmp_path, GOOD + "rounds: 3")[0]
     assert "add 'evaluate" in problems_of(tmp_path, GOOD + "stop: {least_gain: 0.1}")[0]

@@ -143,6 +143,15 @@ def test_a_picture_that_fails_is_named_and_stops_nothing(pictures: Path) -> None
     assert bright(pictures).done == 1
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_where_every_picture_fails_each_is_named(pictures: Path, workers: int) -> None:
+    for each in (pictures / "pics").iterdir():
+        each.write_bytes(each.read_bytes()[:60])
+    outcome = run(recipe(pictures), out=pictures / "run", settings=["report=true"], workers=workers)
+    assert (outcome.done, [name for name, _ in outcome.failed]) == (0, [f"p00{number}" for number in range(8)])
+    assert all("whole picture" in reason for _, reason in outcome.failed)
+
+
 def test_a_picture_without_hints_is_a_named_failure(pictures: Path) -> None:
     points = pictures / "points.csv"
     points.write_text("".join(each for each in points.read_text().splitlines(True) if not each.startswith("p002")))

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from maskwright.errors import InputError
 from maskwright.training.fit import Fitted, Plan, fit
 
 
@@ -143,7 +144,7 @@ def test_a_loss_that_is_no_number_ends_it_with_advice() -> None:
     def nan(network: nn.Module, batch: Tensor, device: torch.device) -> Tensor:
         return _loss(network, batch, device) * float("nan")
 
-    with pytest.raises(ArithmeticError, match=r"step 0 is nan; lower learning_rate"):
+    with pytest.raises(InputError, match=r"step 0 is nan; expected a number; lower learning_rate"):
         fit(_network(), _batch, nan, _plan())
 
 
