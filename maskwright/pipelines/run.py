@@ -168,6 +168,7 @@ class Loop:
     began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
+        self.total += len(self.collection.failed)
         for name, reason in self.collection.failed:
             self._fail("gather", name, reason)
         self.ledger.note_inputs(self.collection.files)

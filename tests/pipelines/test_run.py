@@ -230,6 +230,14 @@ def test_another_recipe_in_the_same_folder_speaks_of_its_own_pictures_only(pictu
     assert "2 masks" in page and "round 2 of run" in page and "p004" not in page
 
 
+def test_progress_counts_pictures_without_hints(pictures: Path) -> None:
+    rows = (pictures / "points.csv").read_text().splitlines(keepends=True)
+    (pictures / "points.csv").write_text("".join(row for row in rows if not row.startswith("p002")))
+    told: list[Progress] = []
+    bright(pictures, progress=told.append)
+    assert (told[-1].done, told[-1].failed, told[-1].total) == (7, 1, 8)
+
+
 def test_what_killed_writers_left_is_cleared(pictures: Path) -> None:
     bright(pictures)
     left = pictures / "masks" / ".maskwright-part-00000000-999999-0.png"
