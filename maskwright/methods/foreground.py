@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +61,20 @@ class Foreground:
     def own_classes(self) -> Classes:
         """The classes of the masks this makes, unless it is told others."""
         return CLASSES
+
+    def check_parts(self) -> None:
+        """Whether the network it names is on this disk; asked before anything is written."""
+        if self.model.lower().endswith(".onnx"):
+            is_there = Path(self.model).expanduser().is_file()
+        else:
+            from maskwright.models.pretrained import find_model
+
+            is_there = not self.model or find_model(self.model).exists()
+        if not is_there:
+            raise InputError(
+                f"model is {self.model!r}, which is not there; expected an .onnx file, a folder of weights or a known "
+                "name; `maskwright models list` names them"
+            )
 
     def __call__(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Mask:
         names = class_names or CLASSES.names

@@ -13,6 +13,8 @@ from maskwright.contracts import check_labeler
 from maskwright.errors import InputError, MissingPartError
 from maskwright.methods.catalogue import make_method
 from maskwright.methods.foreground import Foreground
+from maskwright.pipelines.chains import make
+from maskwright.pipelines.recipe import MethodCall
 from maskwright.types import UNKNOWN, Grid, Image, Instances, Keypoints, Mask, Points
 from tests.arrays.test_figure import JOINTS, beast, overlap
 
@@ -148,3 +150,9 @@ def test_joints_that_are_not_in_the_picture_are_no_empty_success() -> None:
         Foreground()(Image(pixels), [keypoints(places * 100)], NAMES)
     with pytest.raises(InputError, match=r"no pixel is animal with a probability above 0\.5; expected some"):
         Foreground()(Image(pixels), [Keypoints(JOINTS[:1], np.array([900.0]), np.array([900.0]), np.ones(1))], NAMES)
+
+
+@pytest.mark.parametrize("model", ["u2net.onnx", "no_such_sam"])
+def test_a_network_that_is_not_there_is_told_before_any_picture(model: str) -> None:
+    with pytest.raises(InputError, match=r"known|not there"):
+        make(MethodCall("foreground", {"model": model}))
