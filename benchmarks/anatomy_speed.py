@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.machine import machine
 from benchmarks.measure import _status_mb as status_mb
 from maskwright.arrays.encode import encode
-from maskwright.io.images import read_image
+from maskwright.io.images import checked_image
 from maskwright.io.keypoints import write_keypoints
 from maskwright.io.masks import write_mask
 from maskwright.methods.keypoint_parts import KeypointParts
@@ -87,7 +87,7 @@ def by_hand(folder: Path, pictures: Path) -> dict[str, float]:
     method, spent = KeypointParts(), dict.fromkeys(("read", "assign", "write"), 0.0)
     for path in paths:
         times = [time.process_time()]
-        image = read_image(path)
+        image = checked_image(path)
         times.append(time.process_time())
         mask = method(image, [*animals_of[path.stem], outlines[path.stem]], ())
         times.append(time.process_time())

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.arrays.likely import confidence_bytes
 from maskwright.errors import GridError, InputError, UnknownNameError
 from maskwright.io.classes import Classes
 from maskwright.io.mask_pixels import read_class_ids, read_confidence
@@ -114,16 +115,15 @@ def write_mask(
     if mask.confidence is None:
         confidence_path(path).unlink(missing_ok=True)
     else:
-        steps = np.fmax(mask.confidence, 0)  # nan too; then all in place
-        np.fmin(steps, 1, out=steps)
-        steps *= 255
-        np.rint(steps, out=steps)
-        _write_bytes(confidence_path(path), steps.astype(np.uint8), mask.grid, None)
+        _write_bytes(confidence_path(path), confidence_bytes(mask.confidence), mask.grid, None)
     _write_bytes(path, mask.class_ids, mask.grid, classes)
 
 
 def check_ids(path: str | Path, class_ids: NDArray[np.uint8], classes: Classes) -> None:
     """Refuse ids that no class has; UNKNOWN is always one."""
+    count = len(classes.named)
+    if class_ids.size and count and max(classes.named) < count and (class_ids + np.uint8(1)).max() <= count:
+        return  # no class is missing below the highest id, and UNKNOWN + 1 is 0
     if others := class_ids.tobytes().translate(None, bytes([*classes.named, UNKNOWN])):  # quicker than any count
         counts = np.bincount(np.frombuffer(others, np.uint8), minlength=256)
         strange = np.flatnonzero(counts).tolist()

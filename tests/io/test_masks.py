@@ -140,6 +140,29 @@ def test_settings_survive_the_story(value: object) -> None:
     assert vivid(json.loads(json.dumps(plain(value), allow_nan=False))) == value
 
 
+@pytest.mark.parametrize(
+    ("names", "found", "strange"),
+    [
+        (("background", "coral"), [0, 1, 255], None),
+        (("background", "coral"), [0, 1, 2, 255], 2),
+        (("background", "coral"), [254], 254),
+        (("", "coral"), [1, 255], None),
+        (("", "coral"), [0], 0),
+        (("background", "", "coral"), [0, 2, 255], None),
+        (("background", "", "coral"), [0, 1], 1),
+    ],
+)
+def test_only_ids_of_classes_and_unknown_are_written(
+    tmp_path: Path, names: tuple[str, ...], found: list[int], strange: int | None
+) -> None:
+    given = Mask(np.resize(np.array(found, np.uint8), SHAPE), names)
+    if strange is None:
+        write_mask(tmp_path / "a.png", given)
+    else:
+        with pytest.raises(InputError, match=rf"has the ids {strange} \("):
+            write_mask(tmp_path / "a.png", given)
+
+
 def test_a_mask_without_confidence_takes_an_old_one_away(tmp_path: Path) -> None:
     write_mask(tmp_path / "a.png", mask())
     assert confidence_path(tmp_path / "a.png").is_file()
