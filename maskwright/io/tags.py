@@ -117,9 +117,12 @@ def _class_cells(table: Table) -> Iterator[tuple[str, str, str, float]]:
             try:
                 rows.append((where, cells["filename"], name, _likelihood(text, name, where)))
             except InputError as error:
-                problems.add(error)
+                problems.add(InputError(f"{error}; is {name} no class? {_NO_CLASS}"), same=name)
     problems.check()
     yield from rows
+
+
+_NO_CLASS = "remove it; places are called GPSLatitude and GPSLongitude"
 
 
 def _likelihood(text: str, what: str, where: str) -> float:

@@ -108,3 +108,12 @@ def test_a_tag_is_known_once() -> None:
         with pytest.raises(ValueError, match="above 0 and below 1"):
             Tags(frozenset({"coral"}), frozenset(), likely)
     assert hash(Tags(frozenset(), frozenset(), {"rock": 0.5})) is not None
+
+
+def test_a_column_that_is_no_class_is_told_once(tmp_path: Path) -> None:
+    rows = "".join(f"f{number}.png,1,-21.{number}\n" for number in range(20))
+    (tmp_path / "tags.csv").write_text(f"FileName,coral,lat\n{rows}")
+    with pytest.raises(
+        InputError, match=r":2: lat is '-21\.0'; expected 1 or 0.*is lat no class\? remove it; places are"
+    ):
+        read_tags(tmp_path / "tags.csv")
