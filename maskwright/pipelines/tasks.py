@@ -10,6 +10,7 @@ from typing import Any
 
 from maskwright.errors import InputError
 from maskwright.io.classes import Classes
+from maskwright.io.texts import unreadable
 from maskwright.pipelines.fingerprints import content_hash
 from maskwright.pipelines.ledger import Input, file_hash
 from maskwright.pipelines.making import Chain, MaskTask
@@ -40,8 +41,10 @@ class TaskMaker:
             image = {"path": sample.image_path.name, "sha256": _hash(sample.image_path), **_piece(sample)}
             inputs = self._inputs(sample)
             key = content_hash([KEY_VERSION, image, _decisive(inputs), chain_hash, self.classes])
-        except (InputError, OSError) as error:
+        except InputError as error:
             return sample.name, str(error)
+        except OSError as error:
+            return sample.name, str(unreadable(error.filename or sample.image_path, error))
         names, colors = self.classes.names, self.classes.colors
         return MaskTask(sample, chain, names, colors, image, inputs, self.out, key)
 

@@ -23,7 +23,7 @@ from maskwright.io.masks import read_mask, write_mask
 from maskwright.pipelines.commands import label, predict, refine, train
 from maskwright.pipelines.explain import replay
 from maskwright.pipelines.learning import learn
-from maskwright.pipelines.ledger import Ledger
+from maskwright.pipelines.ledger import Ledger, file_hash
 from maskwright.pipelines.outcome import Outcome, Progress
 from maskwright.pipelines.run import run
 from maskwright.types import UNKNOWN, Mask, Sample
@@ -141,6 +141,18 @@ def test_a_picture_that_fails_is_named_and_stops_nothing(pictures: Path) -> None
     assert [each["name"] for each in events(pictures / "masks", "failed")] == ["p001", "p004"]
     (pictures / "pics" / "p004.png").write_bytes(whole)
     assert bright(pictures).done == 1
+
+
+def test_a_picture_one_may_not_read_is_told_in_words(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path) -> str | None:
+        if path.name == "p002.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return file_hash(path)
+
+    monkeypatch.setattr("maskwright.pipelines.tasks.file_hash", closed)
+    outcome = bright(pictures)
+    said = f"{pictures / 'pics' / 'p002.png'}: reading is not permitted; change the file's permissions"
+    assert outcome.failed == (("p002", said),)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
