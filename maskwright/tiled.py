@@ -331,43 +331,32 @@ class _Plan:
         ):
             for number, scores, known in zip(group, *answers, strict=True):
                 window = self.windows[number]
-                blend.add(window, self._named(scores)[:, : window.height, : window.width])
+                blend.add(window, scores[:, : window.height, : window.width])
                 valid.add(window, known)
-            if following != top and following > done:
-                done = following
+            even = following if following == column.bottom else following - following % 2  # a strip has its own half
+            if following != top and even > done:
+                done = even
                 yield *blend.finish(done), valid.finish(done)
-
-    def _named(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores of the classes that have names, mostly a view."""
-        first, last = self.class_ids[0], self.class_ids[-1]
-        if len(self.class_ids) == last + 1 - first:
-            return scores[first : last + 1]
-        return scores[list(self.class_ids)]
 
     def _answers(self, groups: Sequence[range]) -> Iterator[tuple[NDArray[np.float32], list[NDArray[np.bool_]]]]:
         """What `_run` says of each group. Windows are read here, one after the other: a file that each thread opened
         for itself would be unpacked once in each."""
         read = ((group, [self._read(self.windows[number]) for number in group]) for group in groups)
-        scores_bytes = 4 * len(self.segmenter.class_names) * self.size**2 * max(len(group) for group in groups)
+        scores_bytes = 4 * len(self.class_ids) * self.size**2 * max(len(group) for group in groups)
         ahead = max(self.threads + 1, min(WAITING * self.threads, WAITING_BYTES // scores_bytes))
         return in_order(self._run, read, self.threads, ahead=ahead)
 
     def _run(
         self, batch: tuple[range, list[tuple[NDArray[Any], NDArray[np.bool_]]]]
     ) -> tuple[NDArray[np.float32], list[NDArray[np.bool_]]]:
-        """Scores (n, classes, size, size) of a batch of windows, 0 where one has no data at all; and where each has."""
+        """Scores (n, `class_ids`, size, size) of a batch of windows, 0 where one has no data at all; and where each
+        has."""
         group, inputs = batch
         valid = [each for _, each in inputs]
         has_data = np.array([each.any() for each in valid])
-        shape = (len(group), len(self.segmenter.class_names), self.size, self.size)
         if not has_data.any():
-            return np.broadcast_to(np.float32(0), shape), valid
-        scores = np.asarray(self.segmenter(np.stack([pixels for pixels, _ in inputs])))
-        if scores.shape != shape:
-            raise ValueError(
-                f"a segmenter gives scores (n, classes, height, width) = {shape}; "
-                f"{type(self.segmenter).__name__} gave {scores.shape}"
-            )
+            return np.broadcast_to(np.float32(0), (len(group), len(self.class_ids), self.size, self.size)), valid
+        scores = self._named_scores(np.stack([pixels for pixels, _ in inputs]))
         if not np.isfinite(scores).all():
             raise ValueError(
                 f"{type(self.segmenter).__name__} gave scores that are nan or inf for {self.windows[group[0]]} or a "
@@ -376,6 +365,21 @@ class _Plan:
         scores = scores.astype(np.float32, copy=not has_data.all())
         scores[~has_data] = 0
         return scores, valid
+
+    def _named_scores(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """What the segmenter says of the classes that have names; it may be able to leave the others out."""
+        if hasattr(self.segmenter, "named_scores"):
+            return np.asarray(self.segmenter.named_scores(pixels))
+        scores = np.asarray(self.segmenter(pixels))
+        shape = (len(pixels), len(self.segmenter.class_names), self.size, self.size)
+        if scores.shape != shape:
+            raise ValueError(
+                f"a segmenter gives scores (n, classes, height, width) = {shape}; "
+                f"{type(self.segmenter).__name__} gave {scores.shape}"
+            )
+        first, last = self.class_ids[0], self.class_ids[-1]
+        is_span = len(self.class_ids) == last + 1 - first
+        return scores[:, first : last + 1] if is_span else scores[:, list(self.class_ids)]
 
     def _read(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         part = self.seen.crop(window)

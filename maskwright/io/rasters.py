@@ -21,7 +21,7 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterWindow
 
-from maskwright.arrays.halve import halved_ids, halved_numbers
+from maskwright.arrays.halve import half_shape, half_window, halved_ids, halved_numbers
 from maskwright.arrays.windows import Window, split
 from maskwright.errors import FormatError, InputError, OutputError
 from maskwright.io.cog_layout import write_cog
@@ -283,6 +283,8 @@ class RasterWriter:
         self._stack = contextlib.ExitStack()
         self._dataset: Any = None
         self._draft: Path | None = None
+        self._half: Any = None
+        self._halved_windows: list[Window] = []
 
     def __enter__(self) -> Self:
         try:
@@ -291,6 +293,8 @@ class RasterWriter:
                 self._draft = self._final.with_name(f"{self._final.stem}-draft.tif")
                 self._stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES))
                 self._dataset = self._opened()
+                if self.cog and self.overviews and max(self.grid.shape) > BLOCK:
+                    self._half = self._created(self._level(1), self._settings(*_in_tiles(*half_shape(self.grid.shape))))
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise
@@ -305,6 +309,19 @@ class RasterWriter:
         self.grid.crop(window)
         with self._told():
             self._dataset.write(array.transpose(2, 0, 1), window=_at(window))
+            if self._half is not None:
+                self._write_half(window, array)
+
+    def _write_half(self, window: Window, array: NDArray[Any]) -> None:
+        """Write the half of a piece while it is at hand; one that has none by itself leaves all halves for later."""
+        half = half_window(window, self.grid.shape)
+        if half is None or any(half.meet(each) for each in self._halved_windows):
+            self._half.close()
+            self._half = None
+            return
+        self._halved_windows.append(half)
+        bands = np.stack([self._halved(array[..., band]) for band in range(self.bands)])
+        self._half.write(bands, window=_at(half))
 
     def finish(self) -> None:
         """Make the whole file of what was written; the end of the block only gives it its name then.
@@ -312,8 +329,7 @@ class RasterWriter:
         Nothing can be written after it. It takes its time and leaves Python alone: several may finish side by side.
         """
         with self._told(), rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
-            self._dataset.close()
-            self._dataset = None
+            self._close()
             self._finish()
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
@@ -321,16 +337,28 @@ class RasterWriter:
             with self._told():
                 if error is None and self._dataset is not None:
                     self.finish()
-                elif self._dataset is not None:
-                    self._dataset.close()
+                else:
+                    self._close()
         except BaseException:
             self._leave(*sys.exc_info())
             raise
         self._leave(kind, error, trace)
 
+    def _close(self) -> None:
+        for each in (self._dataset, self._half):
+            if each is not None:
+                each.close()
+        self._dataset = None
+
+    def _level(self, number: int) -> Path:
+        """The draft of an overview."""
+        draft = Path(str(self._draft))
+        return draft.with_name(f"{draft.stem}-{number}.tif")
+
     def _leave(self, kind: Any, error: Any, trace: Any) -> None:
         if self._draft is not None:
             self._draft.unlink(missing_ok=True)
+            self._level(1).unlink(missing_ok=True)
         self._stack.__exit__(kind, error, trace)
 
     def _opened(self) -> Any:
@@ -378,13 +406,12 @@ class RasterWriter:
         Each has half the size of the one before. Files are as large as their tiles: what GDAL leaves in a tile beyond
         the edge of a picture depends on the order of writing.
         """
-        height, width = self.grid.shape
-        made = [(draft, (height, width))]
+        made = [(draft, self.grid.shape)]
         try:
-            while self.overviews and max(height, width) > BLOCK:
-                height, width = (height + 1) // 2, (width + 1) // 2
-                made.append((draft.with_name(f"{draft.stem}-{len(made)}.tif"), (height, width)))
-                self._halve(*made[-2], *made[-1])
+            while self.overviews and max(made[-1][1]) > BLOCK:
+                made.append((self._level(len(made)), half_shape(made[-1][1])))
+                if len(made) > 2 or self._half is None:  # the first one may be there already
+                    self._halve(*made[-2], *made[-1])
             yield made
         finally:
             for path, _ in made[1:]:

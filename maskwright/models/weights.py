@@ -142,6 +142,16 @@ class TrainedSegmenter:
         return placed(folded(network), device)
 
     def __call__(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+        named = self.named_scores(pixels)
+        if len(self.record.class_ids) == len(self.class_names):
+            return named
+        scores = np.zeros((len(named), len(self.class_names), *named.shape[2:]), np.float32)
+        for channel, class_id in enumerate(self.record.class_ids):
+            scores[:, class_id] = named[:, channel]
+        return scores
+
+    def named_scores(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+        """As a call, without the channels of ids that have no name."""
         if pixels.ndim == 4 and pixels.shape[3] == 1 and self.record.bands == 3:
             pixels = pixels.repeat(3, axis=3)  # a grey picture is one whose colours are equal
         if pixels.ndim != 4 or pixels.shape[3] != self.record.bands:
@@ -152,14 +162,7 @@ class TrainedSegmenter:
         height, width = pixels.shape[1:3]
         with torch.inference_mode():
             logits = self._logits(self.normalised(pixels))[..., :height, :width].float()
-            named = torch.softmax(logits.contiguous(), dim=1).cpu().numpy()
-        if len(self.record.class_ids) == len(self.class_names):
-            return cast("NDArray[np.float32]", named)
-        scores = np.empty((len(pixels), len(self.class_names), height, width), np.float32)
-        channels = dict(zip(self.record.class_ids, named.swapaxes(0, 1), strict=True))
-        for class_id in range(len(self.class_names)):
-            scores[:, class_id] = channels.get(class_id, 0)
-        return scores
+            return cast("NDArray[np.float32]", torch.softmax(logits.contiguous(), dim=1).cpu().numpy())
 
     def normalised(self, pixels: NDArray[np.generic]) -> Tensor:
         """What the network is given: float32 (n, bands, height, width), sides filled up to multiples of its stride."""

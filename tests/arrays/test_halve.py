@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -97,3 +97,13 @@ def test_read_only_and_strided_arrays_are_fine() -> None:
 def test_what_has_no_pixels_has_no_half(half: Any) -> None:
     with pytest.raises(ValueError, match="height, width"):
         half(np.zeros((0, 4), np.uint8))
+
+
+@pytest.mark.usefixtures("either_path")
+@given(height=st.integers(1, 9), width=st.integers(1, 40), random_state=st.integers(0, 50))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_bytes_that_all_count_are_averages_halves_up(height: int, width: int, random_state: int) -> None:
+    values = np.random.default_rng(random_state).integers(0, 256, (height, width), dtype=np.uint8)
+    expected = [[int(np.floor(np.mean(each) + 0.5)) for each in row] for row in blocks(values)]
+    assert halved_numbers(values[::-1][::-1]).tolist() == expected
+    assert halved_numbers(np.asfortranarray(values)).tolist() == expected

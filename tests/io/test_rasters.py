@@ -224,6 +224,34 @@ def test_pieces_in_any_order_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes() == (tmp_path / "c.tif").read_bytes()
 
 
+PIECES = {
+    "even": [Window(0, 0, 400, 1301), Window(400, 0, 701, 600), Window(400, 600, 701, 1301)],
+    "odd": [Window(0, 0, 401, 1301), Window(401, 0, 701, 1301)],
+    "odd later": [Window(0, 0, 400, 1301), Window(400, 0, 701, 333), Window(400, 333, 701, 1301)],
+    "twice": [Window(0, 0, 400, 1301), Window(200, 0, 701, 1301)],
+}
+
+
+@pytest.mark.parametrize("colours", [True, False])
+@pytest.mark.parametrize("pieces", PIECES)
+def test_overviews_do_not_depend_on_the_pieces(tmp_path: Path, pieces: str, colours: bool) -> None:
+    grid = Grid(701, 1301)
+    ids = np.random.default_rng(0).integers(0, 5, grid.shape, dtype=np.uint8)
+    palette = Classes(("a", "b", "c", "d", "e")).palette() if colours else None
+    write_raster(tmp_path / "whole.tif", ids, grid, nodata=255, colors=palette)
+    with RasterWriter(tmp_path / "pieces.tif", grid, nodata=255, colors=palette) as writer:
+        for window in PIECES[pieces]:
+            first = ids[window.slices] if pieces != "twice" or window.top else np.zeros((400, 1301), np.uint8)
+            writer.write(window, first)
+        if pieces == "twice":
+            writer.write(Window(0, 0, 200, 1301), ids[:200])
+    assert (tmp_path / "pieces.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["pieces.tif", "whole.tif"]
+    with open_dataset(tmp_path / "pieces.tif", overview_level=0) as dataset:
+        half = (halved_ids if colours else halved_numbers)(ids, nodata=255)
+        assert np.array_equal(dataset.read(1), half)
+
+
 def test_pixels_nobody_writes_are_no_data(tmp_path: Path) -> None:
     with RasterWriter(tmp_path / "a.tif", GRIDS["utm"], "uint8", nodata=255) as writer:
         writer.write(Window(0, 0, 5, 60), np.ones((5, 60), np.uint8))
@@ -232,9 +260,10 @@ def test_pixels_nobody_writes_are_no_data(tmp_path: Path) -> None:
     assert not valid[5:].any()
 
 
-def test_a_failure_leaves_the_old_raster_and_no_litter(tmp_path: Path) -> None:
+@pytest.mark.parametrize("grid", [GRIDS["utm"], Grid(600, 900)])
+def test_a_failure_leaves_the_old_raster_and_no_litter(tmp_path: Path, grid: Grid) -> None:
     (tmp_path / "a.tif").write_text("old")
-    with pytest.raises(ZeroDivisionError), RasterWriter(tmp_path / "a.tif", GRIDS["utm"]) as writer:
+    with pytest.raises(ZeroDivisionError), RasterWriter(tmp_path / "a.tif", grid) as writer:
         writer.write(Window(0, 0, 5, 60), np.ones((5, 60), np.uint8))
         raise ZeroDivisionError
     assert (tmp_path / "a.tif").read_text() == "old"
