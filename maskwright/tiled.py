@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from maskwright.arrays.likely import most_likely
 from maskwright.arrays.rescale import Rescaling
+from maskwright.arrays.rows import RowsOnce
 from maskwright.arrays.windows import Known, Strips, Window, cover, grow, meeting, shift, split
 from maskwright.errors import InputError
 from maskwright.stages import Labeler, Segmenter
@@ -341,7 +342,13 @@ class _Plan:
     def _answers(self, groups: Sequence[range]) -> Iterator[tuple[NDArray[np.float32], list[NDArray[np.bool_]]]]:
         """What `_run` says of each group. Windows are read here, one after the other: a file that each thread opened
         for itself would be unpacked once in each."""
-        read = ((group, [self._read(self.windows[number]) for number in group]) for group in groups)
+        numbers = [number for group in groups for number in (group[0], group[-1])]
+        left, right = (
+            min(self.windows[each].left for each in numbers),
+            max(self.windows[each].right for each in numbers),
+        )
+        rows = RowsOnce((self.seen.pixels, self.seen.valid), left, right)
+        read = ((group, [self._read(self.windows[number], rows) for number in group]) for group in groups)
         scores_bytes = 4 * len(self.class_ids) * self.size**2 * max(len(group) for group in groups)
         ahead = max(self.threads + 1, min(WAITING * self.threads, WAITING_BYTES // scores_bytes))
         return in_order(self._run, read, self.threads, ahead=ahead)
@@ -381,9 +388,8 @@ class _Plan:
         is_span = len(self.class_ids) == last + 1 - first
         return scores[:, first : last + 1] if is_span else scores[:, list(self.class_ids)]
 
-    def _read(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        part = self.seen.crop(window)
-        pixels, valid = np.asarray(part.pixels), np.asarray(part.valid, bool)
+    def _read(self, window: Window, rows: RowsOnce) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        pixels, valid = rows.parts(window)
         if not valid.all():
             pixels = np.where(valid[..., None], pixels, pixels.dtype.type(0))
         below, right = self.size - window.height, self.size - window.width

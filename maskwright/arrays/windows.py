@@ -231,9 +231,11 @@ class Strips:
             self._given = 0
 
     def _grow(self, height: int) -> None:
-        below = height - len(self._weight)
-        self._scores = np.pad(self._scores, ((0, 0), (0, below), (0, 0)))
-        self._weight = np.pad(self._weight, ((0, below), (0, 0)))
+        scores, weight, width = self._scores, self._weight, self.column.width
+        self._scores = np.zeros((len(scores), height, width), np.float32)
+        self._weight = np.zeros((height, width), np.float32)
+        self._scores[:, : len(weight)] = scores
+        self._weight[: len(weight)] = weight
 
 
 class Known:
