@@ -29,7 +29,7 @@ from maskwright.types import UNKNOWN, Grid, Hint, Image, Mask, Points, Step, Tag
 MOST_PIXELS = 100_000_000
 """A labeler that does not work by windows is given pictures up to this size as a whole."""
 
-WAITING, WAITING_BYTES = 4, 100_000_000
+WAITING, WAITING_BYTES = 8, 100_000_000
 """Scores of so many batches for each thread, and of at most so many bytes, may wait while a strip is finished."""
 
 CORE_PX = 2048
@@ -125,7 +125,7 @@ def predict_pieces(
     plan = _Plan.of(segmenter, image, window, overlap, batch, seen, threads)
     extent = _checked(extent or image.grid.window, image)
     step = Step("predict", {"window": window, "overlap": overlap, "batch": batch})
-    width = extent.width if piece is None else max(1, piece * piece // window)
+    width = extent.width if piece is None else _equal(extent.width, max(1, piece * piece // window))
     for column in split(extent, (extent.height, width)):
         for each, scores, valid in plan.strips(column):
             class_ids, confidence = most_likely(scores, valid, class_ids=plan.class_ids)
@@ -414,6 +414,13 @@ def _label_in_windows(
                 yield met, crop_mask(mask, shift(met, wide.top, wide.left))
 
     return assemble(parts(), image, piece)
+
+
+def _equal(length: int, most: int) -> int:
+    """How long parts are when `length` is split into as few as possible of at most `most`; even where there is room."""
+    parts = -(-length // most)
+    part = -(-length // parts)
+    return min(part + part % 2, most) if most > 1 else 1
 
 
 def _checked(extent: Window, image: Image) -> Window:
