@@ -57,18 +57,45 @@ class Level:
     inverse: NDArray[np.float64] | None = None
 
 
-def levels_of(right: Floats, down: Floats, unknown: NDArray[np.bool_], room: Floats) -> tuple[Ints, list[Level]]:
+class Room:
+    """Memory that is not needed yet, handed out in pieces; where no piece is left that is long enough, new memory.
+
+    >>> memory = np.zeros(5, np.float32)
+    >>> room = Room(memory)
+    >>> [np.shares_memory(room.take(count), memory) for count in (3, 3, 2)]
+    [True, False, True]
+    >>> room.give_all()
+    >>> np.shares_memory(room.take(5), memory)
+    True
+    """
+
+    def __init__(self, *pieces: Floats) -> None:
+        self._pieces, self._free = pieces, list(pieces)
+
+    def take(self, count: int) -> Floats:
+        for k, piece in enumerate(self._free):
+            if len(piece) >= count:
+                self._free[k] = piece[count:]
+                return piece[:count]
+        return np.empty(count, np.float32)
+
+    def give_all(self) -> None:
+        """All that was taken is taken no longer."""
+        self._free = list(self._pieces)
+
+
+def levels_of(right: Floats, down: Floats, unknown: NDArray[np.bool_], room: Room) -> tuple[Ints, list[Level]]:
     """The group of each pixel (height, width; negative without one), and smaller and smaller graphs of groups.
 
     `right` and `down` (height, width) are each pixel's bonds to those neighbours, 0 where there is none; every unknown
-    pixel reaches a seed. The graphs take 11 bytes per pixel, up to 25 on noise. `room`, flat, two numbers per pixel or
-    more, is written on for what is needed in between: memory freed between kept memory hardly ever leaves the process.
+    pixel reaches a seed. The graphs take 11 bytes per pixel, up to 25 on noise. `room` is written on for what is needed
+    in between, up to 7 numbers per pixel: memory freed between kept memory hardly ever leaves the process.
     """
     group, graph = _first_groups(right.ravel(), down.ravel(), right.shape[1], unknown.ravel(), room)
     levels: list[Level] = []
     while len(graph.pull):
         count = len(graph.pull)
-        inner, coarser = _grouped(graph) if count > FEW else (np.empty(0, np.int32), None)
+        inner, coarser = _grouped(graph, room) if count > FEW else (np.empty(0, np.int32), None)
         if coarser is None or not 0 < len(coarser.pull) <= 0.9 * count:
             levels.append(_last_level(graph))
             break
@@ -94,57 +121,59 @@ def _last_level(graph: Graph) -> Level:
 
 
 def _first_groups(
-    right: Floats, down: Floats, width: int, unknown: NDArray[np.bool_], room: Floats
+    right: Floats, down: Floats, width: int, unknown: NDArray[np.bool_], room: Room
 ) -> tuple[Ints, Graph]:
     """Two rounds on the pixels themselves, so that their own graph is never stored; the last on that of the groups."""
     bonds, pixels = (right, down, width), right.size
-    group, mate, mass = np.empty(pixels, np.int32), room[:pixels].view(np.int32), room[pixels : 2 * pixels]
+    group, mate, mass = np.empty(pixels, np.int32), room.take(pixels).view(np.int32), room.take(pixels)
     weigh_pixels(*bonds, unknown, group, mass)
     pair_pixels(*bonds, mass, group, mate)
     count = pair_pairs(*bonds, mass, mate, group)
-    masses, members = _sums(group, mass, count), mate
+    masses = _sums(group, mass, count)
+    room.give_all()  # pairs are groups now
+    members = room.take(pixels).view(np.int32)
     ends = _members(group, count, members)
     size = count_pixel_bonds(*bonds, members, ends, group, np.full(count, -1, np.int32))
-    graph = _empty(count, size, room[pixels:])
+    graph = _empty(count, size, room)
     merge_pixels(*bonds, members, ends, group, np.full(count, -1, np.int32), graph)
-    return _paired(group, graph, masses, PAIRINGS - 2)  # at least one more round: its graph is not in the room
+    return _paired(group, graph, masses, PAIRINGS - 2, room)
 
 
-def _grouped(graph: Graph) -> tuple[Ints, Graph]:
+def _grouped(graph: Graph, room: Room) -> tuple[Ints, Graph]:
     """The next level's groups of these nodes, and its graph."""
+    room.give_all()
     group, mass = np.empty(len(graph.pull), np.int32), np.empty(len(graph.pull), np.float32)
     weigh_nodes(graph, group, mass)
     count = pair_nodes(graph, mass, group)
-    return _paired(group, _merged(graph, group, count), _sums(group, mass, count), PAIRINGS - 1)
+    return _paired(group, _merged(graph, group, count, room), _sums(group, mass, count), PAIRINGS - 1, room)
 
 
-def _paired(group: Ints, graph: Graph, mass: Floats, times: int) -> tuple[Ints, Graph]:
-    """The groups, and their graph, after so many more rounds of pairing."""
-    for _ in range(times):
+def _paired(group: Ints, graph: Graph, mass: Floats, times: int, room: Room) -> tuple[Ints, Graph]:
+    """The groups, and their graph, after so many more rounds of pairing, at least one: the last graph stays."""
+    for left in range(times - 1, -1, -1):
         pairs = np.full(len(mass), FREE, np.int32)
         count = pair_nodes(graph, mass, pairs)
-        graph, mass = _merged(graph, pairs, count), _sums(pairs, mass, count)
+        graph, mass = _merged(graph, pairs, count, room, stays=not left), _sums(pairs, mass, count)
         rename(group, pairs)
     return group, graph
 
 
-def _merged(graph: Graph, group: Ints, count: int) -> Graph:
-    """The graph of the groups: bonds between two groups added up, those inside gone."""
-    members = np.empty(len(group), np.int32)
+def _merged(graph: Graph, group: Ints, count: int, room: Room, *, stays: bool = False) -> Graph:
+    """The graph of the groups: bonds between two groups added up, those inside gone; in the room unless it stays."""
+    members = room.take(len(group)).view(np.int32)
     ends = _members(group, count, members)
-    merged = _empty(count, count_bonds(graph, members, ends, group, np.full(count, -1, np.int32)))
+    size = count_bonds(graph, members, ends, group, np.full(count, -1, np.int32))
+    merged = _empty(count, size, Room() if stays else room)
     merge_nodes(graph, members, ends, group, np.full(count, -1, np.int32), merged)
     return merged
 
 
-def _empty(count: int, size: int, room: Floats | None = None) -> Graph:
-    """A graph to be filled, inside the room where that is enough."""
-    lengths = (count + 1, size, size, count)
-    if room is None or len(room) < sum(lengths):
-        room = np.empty(sum(lengths), np.float32)
-    first, neighbours, bonds, pull = np.split(room[: sum(lengths)], np.cumsum(lengths)[:-1])
+def _empty(count: int, size: int, room: Room) -> Graph:
+    """A graph to be filled, inside the room as far as that is enough."""
+    neighbours, bonds = room.take(size).view(np.int32), room.take(size)
+    first, pull = room.take(count + 1).view(np.int32), room.take(count)
     first[:], pull[:] = 0, 0
-    return Graph(first.view(np.int32), neighbours.view(np.int32), bonds, pull)
+    return Graph(first, neighbours, bonds, pull)
 
 
 def _members(group: Ints, count: int, members: Ints) -> Ints:

@@ -1,9 +1,10 @@
 """A random walk's equations solved on the pixels themselves: no matrix, a few planes of numbers.
 
-Conjugate gradients, each step made good by `walk_cycles`. What decides is kept in float64 (residual and direction: sums
-over thousands of strongly bonded pixels must not lose a bond of 1e-10), all that only has to point the right way in
-float32. `right` and `down` are each pixel's bonds to those neighbours; the last column of `right` and the last row of
-`down` are 0, so index -1, which is the far side, adds nothing.
+Conjugate gradients, each step made good by `walk_cycles`. What decides is kept in float64 (the residual: sums over
+thousands of strongly bonded pixels must not lose a bond of 1e-10), all that only has to point the right way in float32.
+The direction does, for the residual loses what the direction, as it was rounded, makes flow: flows are of float64.
+`right` and `down` are each pixel's bonds to those neighbours; the last column of `right` and the last row of `down` are
+0, so index -1, which is the far side, adds nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from maskwright.arrays.compiled import compiled
 from maskwright.arrays.walk_cycles import solve_roughly
-from maskwright.arrays.walk_groups import Level, levels_of
+from maskwright.arrays.walk_groups import Level, Room, levels_of
 
 MOST_ITERATIONS = 300
 
@@ -31,6 +32,8 @@ class PixelWalk:
     unknown: NDArray[np.bool_]
     group: NDArray[np.int32]
     levels: list[Level]
+    residual: NDArray[np.float64]
+    direction: NDArray[np.float32]
 
     @classmethod
     def of(
@@ -40,16 +43,21 @@ class PixelWalk:
         unknown: NDArray[np.bool_],
         room: NDArray[np.float32],
     ) -> PixelWalk:
-        """`room`, two planes or more, is written on: the result's own memory will do, which is not needed yet."""
-        return cls(right, down, unknown, *levels_of(right, down, unknown, room.reshape(-1)))
+        """`room` is written on: the result's own memory will do, which is not needed yet."""
+        pixels = right.size
+        vectors = np.empty(3 * pixels, np.float32)  # room, too, until the groups are made
+        group, levels = levels_of(right, down, unknown, Room(vectors, room.reshape(-1)))
+        residual, direction = vectors[: 2 * pixels].view(np.float64), vectors[2 * pixels :]
+        return cls(right, down, unknown, group, levels, residual.reshape(right.shape), direction.reshape(right.shape))
 
     def solve(self, values: NDArray[np.float32], tolerance: float, step: NDArray[np.float32]) -> bool:
         """Add to `values`, in place, what unknown pixels miss, until no correction is above the tolerance.
 
-        False if that was not reached. `step`, a plane, is written on. 16 bytes per pixel while it runs.
+        False if that was not reached. `step`, a plane, is written on.
         """
         bonds = self.right, self.down, self.unknown
-        residual, direction = np.zeros(values.shape), np.zeros(values.shape)
+        residual, direction = self.residual, self.direction
+        residual[:], direction[:] = 0, 0
         _start(*bonds, values, residual)
         energy = 1.0
         for _ in range(MOST_ITERATIONS):
@@ -79,7 +87,7 @@ class PixelWalk:
 @compiled
 def _flow_in(right: Any, down: Any, values: Any, row: int, col: int) -> Any:
     """What flows into a pixel from its four neighbours."""
-    here = values[row, col]
+    here = np.float64(values[row, col])
     below, after = min(row + 1, values.shape[0] - 1), min(col + 1, values.shape[1] - 1)
     across = right[row, col] * (values[row, after] - here) + right[row, col - 1] * (values[row, col - 1] - here)
     return across + (down[row, col] * (values[below, col] - here) + down[row - 1, col] * (values[row - 1, col] - here))
@@ -117,8 +125,8 @@ def _energy(right: Any, down: Any, values: Any) -> float:
     for row in range(height):
         below = min(row + 1, height - 1)
         for col in range(width):
-            across = values[row, col] - values[row, min(col + 1, width - 1)]
-            along = values[row, col] - values[below, col]
+            here = np.float64(values[row, col])
+            across, along = here - values[row, min(col + 1, width - 1)], here - values[below, col]
             total += right[row, col] * across * across + down[row, col] * along * along
     return total
 
