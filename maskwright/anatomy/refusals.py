@@ -15,6 +15,8 @@ from maskwright.types import UNKNOWN, Grid, Keypoints
 USUAL = "quadruped5"
 FEW = 3
 """Of fewer joints nobody can say that they are in the wrong place."""
+FAR_FRACTION = 0.05
+"""A joint this share of the picture's shorter side beyond its edge is no foot that was cut off."""
 
 
 def animals_by(profile: Profile, given: Sequence[Keypoints]) -> list[Keypoints]:
@@ -39,11 +41,13 @@ def _knows(profile: Profile, given: Sequence[Keypoints]) -> bool:
 
 
 def check_places(joints: Mapping[str, tuple[float, float]], grid: Grid) -> None:
-    """Refuse an animal of which most joints lie outside the picture, or all at one place."""
+    """Refuse an animal of which most joints lie outside the picture, or several far outside that would lie inside if
+    x and y were exchanged, or all at one place."""
     rows, cols = np.array(list(joints.values())).reshape(-1, 2).T
-    outside = int((~grid.holds(rows, cols)).sum())
-    if len(joints) >= FEW and 2 * outside > len(joints):
-        swapped = bool(grid.holds(cols, rows).all())
+    outside, swapped = int((~grid.holds(rows, cols)).sum()), bool(grid.holds(cols, rows).all())
+    far = FAR_FRACTION * min(grid.shape)
+    beyond = np.maximum.reduce([-rows, -cols, rows - grid.height + 1, cols - grid.width + 1]) > far
+    if len(joints) >= FEW and (2 * outside > len(joints) or (swapped and beyond.sum() >= FEW)):
         advice = "x and y are swapped: exchange them" if swapped else "are the joints another picture's?"
         raise InputError(
             f"{outside} of an animal's {len(joints)} joints lie outside the picture of {grid.height} x {grid.width} "
