@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from maskwright.arrays import counts, id_pairs
+from maskwright.arrays.compiled import HAS_NUMBA
 from maskwright.arrays.windows import Window, grow, shift, split
 
 CLASSES = 3
@@ -21,6 +22,8 @@ shapes = st.tuples(st.integers(1, 9), st.integers(1, 20))
 
 @pytest.fixture(params=["compiled", "plain"])
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "compiled" and not HAS_NUMBA:
+        pytest.skip("numba is not here")
     for module in (counts, id_pairs):
         monkeypatch.setattr(module, "HAS_NUMBA", request.param == "compiled")
     return str(request.param)
@@ -35,7 +38,7 @@ def pairs(draw: st.DrawFn) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 def both_ways(monkeypatch: pytest.MonkeyPatch, count: Any) -> list[NDArray[np.int64]]:
     results = []
-    for has_numba in (True, False):
+    for has_numba in (HAS_NUMBA, False):
         for module in (counts, id_pairs):
             monkeypatch.setattr(module, "HAS_NUMBA", has_numba)
         results.append(count())
