@@ -18,12 +18,12 @@ def named(places: list[tuple[float, float]]) -> dict[str, tuple[float, float]]:
 
 def test_some_joints_far_outside_that_fit_when_exchanged_are_exchanged() -> None:
     check_places(named(ANIMAL), WIDE)
-    with pytest.raises(InputError, match="3 of an animal's 9 joints lie outside .* x and y are swapped: exchange them"):
+    with pytest.raises(InputError, match=r"3 of an animal's 9 joints lie outside .* x and y are swapped"):
         check_places(named([(col, row) for row, col in ANIMAL]), WIDE)
 
 
 def test_feet_below_the_edge_are_no_mistake() -> None:
-    cut_off = [(100, 60), (110, 150), (120, 200), (305, 100), (309, 150), (312, 200), (310, 220)]
+    cut_off = [(100, 60), (110, 150), (120, 200), (305, 100), (309, 150), (312, 200), (290, 220)]
     check_places(named(cut_off), WIDE)
     far_but_not_exchanged = [(100, 60), (110, 440), (120, 400), (350, 430), (360, 449), (380, 410), (200, 200)]
     check_places(named(far_but_not_exchanged), WIDE)
