@@ -307,6 +307,8 @@ class _Plan:
             for start in range(row, row + across, batch)
         )
         class_ids = tuple(class_id for class_id, name in enumerate(segmenter.class_names) if name)
+        if not class_ids:
+            raise ValueError(f"a segmenter names at least one class; {type(segmenter).__name__} names none")
         return cls(segmenter, image, seen, size, overlap, threads, tuple(windows), tuple(groups), class_ids)
 
     def strips(self, column: Window) -> Iterator[Strip]:
@@ -342,11 +344,8 @@ class _Plan:
     def _answers(self, groups: Sequence[range]) -> Iterator[tuple[NDArray[np.float32], list[NDArray[np.bool_]]]]:
         """What `_run` says of each group. Windows are read here, one after the other: a file that each thread opened
         for itself would be unpacked once in each."""
-        numbers = [number for group in groups for number in (group[0], group[-1])]
-        left, right = (
-            min(self.windows[each].left for each in numbers),
-            max(self.windows[each].right for each in numbers),
-        )
+        outer = [self.windows[number] for group in groups for number in (group[0], group[-1])]
+        left, right = min(each.left for each in outer), max(each.right for each in outer)
         rows = RowsOnce((self.seen.pixels, self.seen.valid), left, right)
         read = ((group, [self._read(self.windows[number], rows) for number in group]) for group in groups)
         scores_bytes = 4 * len(self.class_ids) * self.size**2 * max(len(group) for group in groups)

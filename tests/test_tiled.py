@@ -275,3 +275,8 @@ def test_a_nameless_id_is_never_given_whatever_a_segmenter_says_of_it(names: tup
     np.testing.assert_allclose(predict_scores(FirstColours(names), image, window=16, overlap=4), scores, atol=1e-6)
     known = scores.max(axis=0) > 0
     np.testing.assert_array_equal(mask.class_ids, np.where(known, scores.argmax(axis=0), UNKNOWN))
+
+
+def test_a_segmenter_without_a_class_is_a_programming_mistake() -> None:
+    with pytest.raises(ValueError, match="names at least one class; FirstColours names none"):
+        predict_mask(FirstColours(("", "")), noise(20, 50), window=16, overlap=4)
