@@ -76,7 +76,7 @@ def _grey_steps(path: Path, kind: str) -> int:
 def _warn_of_two_greys(path: Path, ids: NDArray[np.uint8]) -> None:
     used = np.flatnonzero(np.bincount(ids.ravel(), minlength=256)).tolist()
     if used == [0, UNKNOWN] and not path.with_suffix(".json").is_file():
-        _log.warning("%s holds only 0 and 255; 255 is read as unknown, not as a class", path)
+        _log.warning("%s holds only 0 and 255; 255 is what an outline encloses, but unknown in a mask of classes", path)
 
 
 def _from_raster(path: Path, classes: Classes | None) -> tuple[NDArray[np.uint8], Grid]:

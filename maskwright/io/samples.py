@@ -25,6 +25,8 @@ def find_pictures(images: str | Path) -> dict[str, Path]:
     its file name without the ending. Hidden files and folders are left out; links are followed, each folder once. Two
     pictures of one name are an InputError that names both; none at all is an EmptyResultError.
     """
+    if not str(images).strip():
+        raise InputError("the path of the pictures is empty; expected a folder, a file or a glob; is a variable unset?")
     if (orthophotos := session_pictures(images)) is not None:
         return orthophotos
     paths = _paths(Path(images), str(images))

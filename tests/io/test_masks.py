@@ -281,7 +281,7 @@ def test_odd_mask_files_are_refused(tmp_path: Path) -> None:
 def test_zero_and_255_without_story_are_warned_about(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     array = np.where(ids() == 1, 255, 0).astype(np.uint8)
     read_mask(save(tmp_path / "a.png", array))
-    assert "255 is read as unknown" in caplog.text
+    assert "unknown in a mask of classes" in caplog.text
 
 
 def test_a_folder_names_masks_in_natural_order_and_nothing_else(tmp_path: Path) -> None:

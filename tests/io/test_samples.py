@@ -187,3 +187,8 @@ def test_sites_come_from_a_table(tmp_path: Path, pics: Path) -> None:
     assert [each.site for each in samples] == ["north", None, None]
     with pytest.raises(UnknownNameError, match=r"sites\.csv:2: no picture is called 'zz'"):
         find_samples(pics, sites=write(tmp_path / "sites.csv", "image,site\nzz,north\n"))
+
+
+def test_an_empty_path_is_not_the_folder_one_stands_in() -> None:
+    with pytest.raises(InputError, match="the path of the pictures is empty"):
+        find_pictures("")
