@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from maskwright.errors import FormatError
 from maskwright.models.segformer import Backbone
@@ -81,15 +79,3 @@ def network_of(record: Mapping[str, Any]) -> nn.Module:
         f"no network is called {kind!r}; expected unet, relative, whole_window, segformer or smp; "
         "was it made by a newer version?"
     )
-
-
-def folded(network: nn.Module) -> nn.Module:
-    """A copy for inference: each convolution with the normalisation behind it becomes one convolution."""
-    network = copy.deepcopy(network).eval()
-    for part in network.modules():
-        if isinstance(part, nn.Sequential):
-            for index in range(len(part) - 1):
-                convolution, norm = part[index], part[index + 1]
-                if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                    part[index], part[index + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
-    return network

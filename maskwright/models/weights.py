@@ -24,13 +24,13 @@ from maskwright.errors import FormatError, InputError
 from maskwright.io.outputs import write_atomically
 from maskwright.io.texts import read_json
 from maskwright.models.cards import model_card
-from maskwright.models.networks import folded, network_of
+from maskwright.models.inference import folded, ready
+from maskwright.models.networks import network_of
 from maskwright.models.processors import (
     Precision,
     autocast,
     choose_device,
     choose_precision,
-    placed,
     torch_threads,
 )
 
@@ -131,15 +131,18 @@ class TrainedSegmenter:
 
     @cached_property
     def network(self) -> nn.Module:
-        """The network, ready to be called with normalised pixels."""
+        """The network, ready to be called with normalised pixels; not to be trained further or exported."""
+        return ready(self.trained_network(), choose_device(self.device), self.precision)
+
+    def trained_network(self) -> nn.Module:
+        """A network as it was trained, on the CPU."""
         network = network_of(self.record.architecture)
         try:
             network.load_state_dict(self.state)
         except RuntimeError as error:
             where = self.folder or "the weights"
             raise FormatError(f"{where}: weights and {RECORD} do not fit ({error}); get both again") from error
-        device = choose_device(self.device)
-        return placed(folded(network), device)
+        return network.eval()
 
     def __call__(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
         named = self.named_scores(pixels)
@@ -269,7 +272,7 @@ class _Exported(nn.Module):
 
     def __init__(self, model: TrainedSegmenter) -> None:
         super().__init__()
-        self.network = model.network
+        self.network = folded(model.trained_network())
         self.mean = torch.tensor(model.record.mean)[:, None, None]
         self.std = torch.tensor(model.record.std)[:, None, None]
 

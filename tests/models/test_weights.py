@@ -109,18 +109,6 @@ def test_precision_says_what_auto_came_to(make: Make, monkeypatch: pytest.Monkey
     assert model.precision == "float32"
 
 
-def test_folding_normalisations_changes_nothing_but_rounding(make: Make) -> None:
-    from maskwright.models.networks import folded, network_of
-
-    model = read_model(make(), "cpu", precision="float32")
-    plain = network_of(model.record.architecture).eval()
-    plain.load_state_dict(model.state)
-    given = torch.randn(1, 3, 32, 48)
-    with torch.inference_mode():
-        assert torch.allclose(plain(given), folded(plain)(given), atol=1e-4)
-        assert not any(isinstance(each, torch.nn.BatchNorm2d) for each in folded(plain).modules())
-
-
 def test_a_stored_model_travels_as_its_path(make: Make) -> None:
     model = read_model(make(), "cpu", precision="float32")
     pixels = _pixels(1, 16, 32, 3)
