@@ -6,7 +6,10 @@ The model is the default network with fixed random weights unless a folder is gi
 on what was learned, but its answers are noise, the hardest there is to pack. Clocks start when torch is loaded.
 All figures are picture pixels per second for the same windows, so the pixels neighbours share are paid for by everyone:
 
-- `model alone`: batches of the picture's own windows, read before, called side by side as `predict` does;
+- `network in plain torch`: a window of the picture, read before, as scores by the network's own modules, normalisations
+  folded, in the same precision, called side by side as `predict` does;
+- `model alone`: the same by a call of the model, whose convolutions are joined with what follows them
+  (`maskwright.models.inference`);
 - `plain loop`: open with rasterio, read a window, call the model on it, take the best class, write it; the model runs
   with torch's own threads;
 - `plain loop, 1 thread`: the same with torch in one thread, which is faster on a busy machine;
@@ -66,19 +69,45 @@ def make_model(folder: Path) -> None:
     write_model(folder, record, made.network.state_dict())
 
 
-def model_alone(model: Path, picture: Path) -> float:
-    """Picture pixels per second of nothing but calls of the model."""
-    from maskwright.io.rasters import open_raster
+def network_alone(model: Path, picture: Path) -> float:
+    """Picture pixels per second of the network without anything of ours but folded normalisations."""
+    import torch
+
+    from maskwright.models.inference import folded
+    from maskwright.models.processors import autocast, placed
     from maskwright.models.weights import read_model
 
-    image, segmenter = open_raster(picture), read_model(model)
+    segmenter, device = read_model(model, "cpu"), torch.device("cpu")
+    network = placed(folded(segmenter.trained_network()), device)
+
+    def scores(pixels: Any) -> Any:
+        given = segmenter.normalised(pixels).to(memory_format=torch.channels_last)
+        with torch.inference_mode(), autocast(device, segmenter.precision):
+            return torch.softmax(network(given).float().contiguous(), dim=1).numpy()
+
+    return _called(scores, segmenter, picture)
+
+
+def model_alone(model: Path, picture: Path) -> float:
+    """Picture pixels per second of nothing but calls of the model."""
+    from maskwright.models.weights import read_model
+
+    segmenter = read_model(model)
+    return _called(segmenter.named_scores, segmenter, picture)
+
+
+def _called(scores: Callable[[Any], Any], segmenter: Any, picture: Path) -> float:
+    """Speed of 64 calls with a window from the middle of the picture, in as many threads as there are cores."""
+    from maskwright.io.rasters import open_raster
+
+    image, threads = open_raster(picture), len(os.sched_getaffinity(0))
     middle = image.grid.height // 2
     tile = np.asarray(image.pixels[middle : middle + WINDOW, middle : middle + WINDOW])
-    batch, calls, threads = np.stack([tile] * BATCH), 64, len(os.sched_getaffinity(0))
-    segmenter(batch)
+    batch, calls = np.stack([tile] * BATCH), 64
+    scores(batch)
     with segmenter.one_thread(), ThreadPoolExecutor(threads) as pool:
         start = time.perf_counter()
-        for _ in pool.map(segmenter, [batch] * calls):
+        for _ in pool.map(scores, [batch] * calls):
             pass
         seconds = time.perf_counter() - start
     return calls * BATCH * (WINDOW - OVERLAP) ** 2 / seconds
@@ -162,12 +191,16 @@ def main() -> int:
         make_picture(picture, arguments.size)
     if arguments.model is None:
         make_model(model)
-    cases: dict[str, tuple[Any, ...]] = {"model alone": (model_alone, model, picture)}
+    cases: dict[str, tuple[Any, ...]] = {
+        "network in plain torch": (network_alone, model, picture),
+        "model alone": (model_alone, model, picture),
+    }
     if not arguments.only_ours:
         cases["plain loop"] = (plain_loop, model, picture, out / "plain.tif")
         cases["plain loop, 1 thread"] = (plain_loop, model, picture, out / "plain.tif", 1)
     cases["predict"] = (ours, model, picture, out / "one")
     cases["predict, 2 workers"] = (ours, model, picture, out / "two", 2)
+    cases["network, again"] = (network_alone, model, picture)
     cases["model alone, again"] = (model_alone, model, picture)
     rows = {}
     for name, case in cases.items():
