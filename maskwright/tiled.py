@@ -18,7 +18,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.arrays.likely import most_likely
+from maskwright.arrays.chosen import Alone, Choice, Chosen, choose_alone
+from maskwright.arrays.likely import all_finite, most_likely
 from maskwright.arrays.rescale import Rescaling
 from maskwright.arrays.rows import RowsOnce
 from maskwright.arrays.windows import Known, Strips, Window, cover, grow, meeting, shift, split
@@ -39,6 +40,8 @@ CORE_PX = 2048
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Strip = tuple[Window, NDArray[np.float32], NDArray[np.bool_]]
+Batch = tuple[range, list[tuple[NDArray[Any], NDArray[np.bool_]]]]
+_Answer = tuple[NDArray[np.float32], list[NDArray[np.bool_]]]
 
 
 @runtime_checkable
@@ -127,8 +130,7 @@ def predict_pieces(
     step = Step("predict", {"window": window, "overlap": overlap, "batch": batch})
     width = extent.width if piece is None else _equal(extent.width, max(1, piece * piece // window))
     for column in split(extent, (extent.height, width)):
-        for each, scores, valid in plan.strips(column):
-            class_ids, confidence = most_likely(scores, valid, class_ids=plan.class_ids)
+        for each, class_ids, confidence in plan.chosen(column):
             yield each, Mask(class_ids, tuple(segmenter.class_names), image.grid.crop(each), confidence, (step,))
 
 
@@ -322,27 +324,57 @@ class _Plan:
         for window, scores in crossing.strips(seen, column, self.size):
             yield window, scores, np.asarray(self.image.valid[window.slices], bool)
 
+    def chosen(self, column: Window) -> Iterator[tuple[Window, NDArray[np.uint8], NDArray[np.float32]]]:
+        """The most likely class of a column of the picture and its score, strip by strip from the top."""
+        if self.seen.grid.shape != self.image.grid.shape:
+            for window, scores, valid in self.strips(column):
+                yield window, *most_likely(scores, valid, class_ids=self.class_ids)
+            return
+        alone = Alone(self.windows)
+
+        def work(batch: Batch) -> tuple[_Answer, list[Choice]]:
+            said = self._run(batch)
+            return said, [
+                choose_alone(alone, self.windows[number], scores, valid, self.class_ids)
+                for number, scores, valid in zip(batch[0], *said, strict=True)
+            ]
+
+        chosen = Chosen(column, alone, self.class_ids, self.overlap)
+        for group, (said, choices), done in self._answers(column, work):
+            for number, scores, valid, choice in zip(group, *said, choices, strict=True):
+                window = self.windows[number]
+                chosen.add(window, scores[:, : window.height, : window.width], valid, choice)
+            if done is not None:
+                yield chosen.finish(done)
+
     def _seen_strips(self, column: Window) -> Iterator[Strip]:
-        met = set(meeting(self.windows, column))
-        groups = [group for group in self.groups if not met.isdisjoint(group)]
-        tops = [self.windows[group[0]].top for group in groups]
         blend = Strips(column, len(self.class_ids), self.overlap)
         valid = Known(column)
-        done = column.top
-        for group, top, following, answers in zip(
-            groups, tops, [*tops[1:], column.bottom], self._answers(groups), strict=True
-        ):
-            for number, scores, known in zip(group, *answers, strict=True):
+        for group, said, done in self._answers(column, self._run):
+            for number, scores, known in zip(group, *said, strict=True):
                 window = self.windows[number]
                 blend.add(window, scores[:, : window.height, : window.width])
                 valid.add(window, known)
-            even = following if following == column.bottom else following - following % 2  # a strip has its own half
-            if following != top and even > done:
-                done = even
+            if done is not None:
                 yield *blend.finish(done), valid.finish(done)
 
-    def _answers(self, groups: Sequence[range]) -> Iterator[tuple[NDArray[np.float32], list[NDArray[np.bool_]]]]:
-        """What `_run` says of each group. Windows are read here, one after the other: a file that each thread opened
+    def _answers(self, column: Window, work: Callable[[Batch], Result]) -> Iterator[tuple[range, Result, int | None]]:
+        """Groups of windows that meet a column, in order, with what `work` makes of each, and the row above which all
+        is done then where there are more of these than before."""
+        met = set(meeting(self.windows, column))
+        groups = [group for group in self.groups if not met.isdisjoint(group)]
+        tops = [self.windows[group[0]].top for group in groups]
+        done = column.top
+        for group, top, following, answer in zip(
+            groups, tops, [*tops[1:], column.bottom], self._worked(groups, work), strict=True
+        ):
+            even = following if following == column.bottom else following - following % 2  # a strip has its own half
+            more = following != top and even > done
+            done = even if more else done
+            yield group, answer, done if more else None
+
+    def _worked(self, groups: Sequence[range], work: Callable[[Batch], Result]) -> Iterator[Result]:
+        """What `work` makes of each group. Windows are read here, one after the other: a file that each thread opened
         for itself would be unpacked once in each."""
         outer = [self.windows[number] for group in groups for number in (group[0], group[-1])]
         left, right = min(each.left for each in outer), max(each.right for each in outer)
@@ -350,11 +382,9 @@ class _Plan:
         read = ((group, [self._read(self.windows[number], rows) for number in group]) for group in groups)
         scores_bytes = 4 * len(self.class_ids) * self.size**2 * max(len(group) for group in groups)
         ahead = max(self.threads + 1, min(WAITING * self.threads, WAITING_BYTES // scores_bytes))
-        return in_order(self._run, read, self.threads, ahead=ahead)
+        return in_order(work, read, self.threads, ahead=ahead)
 
-    def _run(
-        self, batch: tuple[range, list[tuple[NDArray[Any], NDArray[np.bool_]]]]
-    ) -> tuple[NDArray[np.float32], list[NDArray[np.bool_]]]:
+    def _run(self, batch: Batch) -> _Answer:
         """Scores (n, `class_ids`, size, size) of a batch of windows, 0 where one has no data at all; and where each
         has."""
         group, inputs = batch
@@ -363,7 +393,7 @@ class _Plan:
         if not has_data.any():
             return np.broadcast_to(np.float32(0), (len(group), len(self.class_ids), self.size, self.size)), valid
         scores = self._named_scores(np.stack([pixels for pixels, _ in inputs]))
-        if not np.isfinite(scores).all():
+        if not all_finite(scores):
             raise ValueError(
                 f"{type(self.segmenter).__name__} gave scores that are nan or inf for {self.windows[group[0]]} or a "
                 "window of the same batch; scores are finite; look for overflow at low precision"

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from maskwright.arrays.likely import most_likely
 from maskwright.arrays.windows import Window
 from maskwright.errors import InputError
 from maskwright.io.resized import resized
@@ -62,6 +63,16 @@ def test_any_extent_by_any_piece_equals_that_part_of_the_whole(data: st.DataObje
     scores = predict_scores(WindowShade(), image, **how)
     inside = predict_scores(WindowShade(), image, extent=extent, **how)
     assert inside.tobytes() == np.ascontiguousarray(scores[(slice(None), *extent.slices)]).tobytes()
+
+
+@given(window=st.integers(2, 24), batch=st.integers(1, 3), data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_mask_is_the_best_of_the_blended_scores(window: int, batch: int, data: st.DataObject) -> None:
+    image = noise(20, 45, random_state=window, nodata_fraction=0.3)
+    how = {"window": window, "overlap": data.draw(st.integers(0, window - 1)), "batch": batch}
+    mask = predict_mask(WindowShade(), image, **how, piece=10, threads=2)
+    best = most_likely(predict_scores(WindowShade(), image, **how), np.asarray(image.valid), class_ids=(0, 1))
+    assert (mask.class_ids.tobytes(), mask.confidence.tobytes()) == (best[0].tobytes(), best[1].tobytes())
 
 
 def test_piece_sizes_of_1024_and_4096_agree() -> None:

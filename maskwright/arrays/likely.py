@@ -44,6 +44,16 @@ def most_likely(
     return found, best
 
 
+def all_finite(scores: NDArray[np.float32]) -> bool:
+    """Whether no score is nan or infinite, of any shape; of none all are.
+
+    >>> all_finite(np.float32([3e38, 3e38])), all_finite(np.float32([1, np.nan])), all_finite(np.float32([]))
+    (True, False, True)
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # the sum tells most at a third of the time
+        return bool(np.isfinite(scores.sum()) or np.isfinite(scores).all())
+
+
 def confidence_bytes(confidence: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Shares from 0 to 1 (height, width) in steps of 1/255 as uint8, halves to even; others are cut, and nan is 0.
 

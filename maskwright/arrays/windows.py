@@ -177,7 +177,8 @@ class Stitch:
 
     def add(self, window: Window, scores: NDArray[np.float32]) -> None:
         """Blend in the scores (channels, height, width) of a window; what lies outside the piece is left out."""
-        _blend(self.scores, self.weight, self.piece, window, scores, self.overlap)
+        if (met := window.meet(self.piece)) is not None:
+            _blend(self.scores, self.weight, self.piece, window, scores, self.overlap, met)
 
 
 class Strips:
@@ -202,15 +203,18 @@ class Strips:
         self._scores = np.zeros((channels, 0, column.width), np.float32)
         self._weight = np.zeros((0, column.width), np.float32)  # 0 below the open rows
 
-    def add(self, window: Window, scores: NDArray[np.float32]) -> None:
-        """Blend in the scores (channels, height, width) of a window; what lies outside the column is left out."""
+    def add(self, window: Window, scores: NDArray[np.float32], *, only: Sequence[Window] | None = None) -> None:
+        """Blend in the scores (channels, height, width) of a window, or those in some parts of it; what lies outside
+        the column is left out."""
         if (met := window.meet(self.column)) is None:
             return
         self._forget()
         self._open = self._open._replace(bottom=max(self._open.bottom, met.bottom))
         if self._open.height > len(self._weight):
             self._grow(self._open.height)
-        _blend(self._scores, self._weight, self._open, window, scores, self._overlap)
+        for part in (met,) if only is None else only:
+            if (here := part.meet(met)) is not None:
+                _blend(self._scores, self._weight, self._open, window, scores, self._overlap, here)
 
     def finish(self, bottom: int) -> tuple[Window, NDArray[np.float32]]:
         """The window of the rows that are done, and their scores (channels, height, width)."""
@@ -308,14 +312,13 @@ def _blend(
     window: Window,
     parts: NDArray[np.float32],
     overlap: int,
+    met: Window,
 ) -> None:
-    """Blend the scores `parts` of a window into those of a piece, whose first rows `scores` and `weights` hold."""
+    """Blend the scores `parts` of a window into those of a piece, whose first rows `scores` and `weights` hold, where
+    they have met."""
     shape = (scores.shape[0], window.height, window.width)
     if parts.shape != shape:
         raise ValueError(f"scores of {window} are {shape}; got {parts.shape}")
-    met = window.meet(piece)
-    if met is None:
-        return
     there, here = shift(met, window.top, window.left), shift(met, piece.top, piece.left)
     weight = _weights(window.height, window.width, overlap)
     if HAS_NUMBA:
@@ -364,7 +367,7 @@ def _blend_compiled(
         for col in range(len(between)):
             known_already += between[col] > 0
         if known_already:
-            start, stop = 0, 0
+            start, stop = width, width
         for col in range(width):
             before = total[col]
             total[col] = before + mine[col]
@@ -374,9 +377,12 @@ def _blend_compiled(
             known = scores[first : first + width]
             first = channel * parts_step[0] + (there[0] + row) * parts_step[1] + there[1]
             part = parts[first : first + width]
-            _copy(known[start:stop], part[start:stop])
-            _move(known[:start], part[:start], share[:start])
-            _move(known[stop:], part[stop:], share[stop:])
+            if start < stop:
+                _copy(known[start:stop], part[start:stop])
+            if start > 0:
+                _move(known[:start], part[:start], share[:start])
+            if stop < width:
+                _move(known[stop:], part[stop:], share[stop:])
 
 
 @compiled
