@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -90,6 +91,33 @@ class Chain:
 
 
 @dataclass(frozen=True)
+class MadeOf:
+    """What a mask is made from besides its chain, as stories say it, and the key that stands for all of it."""
+
+    image: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    key: str
+
+
+class Later:
+    """What a mask is made from, found out beside its making: hashing a big picture takes its time."""
+
+    def __init__(self, work: Callable[[], MadeOf]) -> None:
+        self._work = work
+        self._under_way: Future[MadeOf] | None = None
+
+    def begin(self) -> None:
+        if self._under_way is None:
+            pool = ThreadPoolExecutor(1)
+            self._under_way = pool.submit(self._work)
+            pool.shutdown(wait=False)
+
+    def result(self) -> MadeOf:
+        """What it is, or the error that this came to."""
+        return self._work() if self._under_way is None else self._under_way.result()
+
+
+@dataclass(frozen=True)
 class MaskTask:
     """One mask to make. For other processes `chain` is pickled once for all, and unpickled once in each worker."""
 
@@ -97,10 +125,24 @@ class MaskTask:
     chain: Chain | bytes
     class_names: tuple[str, ...]
     colors: tuple[str, ...]
-    image: Mapping[str, Any]
-    inputs: Mapping[str, Any]
+    made_of: MadeOf | Later
     out: Path
-    key: str
+
+    @property
+    def image(self) -> Mapping[str, Any]:
+        return self._known.image
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        return self._known.inputs
+
+    @property
+    def key(self) -> str:
+        return self._known.key
+
+    @property
+    def _known(self) -> MadeOf:
+        return self.made_of if isinstance(self.made_of, MadeOf) else self.made_of.result()
 
 
 @dataclass(frozen=True)
@@ -115,6 +157,8 @@ class Made:
 def make_mask(task: MaskTask) -> Made:
     """Do one task from file to file."""
     watch = _Watch()
+    if isinstance(task.made_of, Later):
+        task.made_of.begin()
     chain = task.chain if isinstance(task.chain, Chain) else _unpickled(task.chain)
     image = (checked_image if chain.asks_for_pixels else read_image)(task.sample.image_path)
     watch.note("read")
@@ -293,8 +337,10 @@ def files_of(path: Path) -> tuple[Path, ...]:
 
 
 def _hashes(path: Path) -> dict[str, str]:
-    hashes = ((each.name, file_hash(each)) for each in files_of(path))
-    return {name: sha256 for name, sha256 in hashes if sha256 is not None}
+    files = files_of(path)
+    with ThreadPoolExecutor(2) as pool:  # a big mask and its confidence side by side
+        hashes = zip(files, pool.map(file_hash, files), strict=True)
+        return {file.name: sha256 for file, sha256 in hashes if sha256 is not None}
 
 
 def _colors(task: MaskTask, mask: Mask, before: Story | None) -> tuple[str, ...] | None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,13 +184,14 @@ class Loop:
         place = stage if place is None else place
         out = self.ledger.folder / place
         clear_leftovers(self.ledger.folder)
-        maker = TaskMaker(chain, self.collection.classes, self.collection.hints, out, self.crew.is_elsewhere)
+        noted = partial(self._is_noted, stage)
+        maker = TaskMaker(chain, self.collection.classes, self.collection.hints, out, self.crew.is_elsewhere, noted)
         todo: list[MaskTask] = []
         made: set[str] = set()
         for task in maker.tasks(tuple(samples)):
             if isinstance(task, tuple):
                 self._fail(stage, *task)
-            elif self.ledger.is_done(stage, task.sample.name, task.key):
+            elif noted(task.sample.name) and self.ledger.is_done(stage, task.sample.name, task.key):
                 self.skipped += 1
                 made.add(task.sample.name)
             else:
@@ -203,6 +205,9 @@ class Loop:
                 made.add(task.sample.name)
             self._tell()
         return [_with_mask(each, out) for each in samples if each.name in made]
+
+    def _is_noted(self, stage: str, name: str) -> bool:
+        return self.ledger.entry(stage, name) is not None
 
     def end(self) -> Outcome:
         """What came of it."""

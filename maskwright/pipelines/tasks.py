@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,29 @@ from maskwright.io.classes import Classes
 from maskwright.io.texts import unreadable
 from maskwright.pipelines.fingerprints import content_hash
 from maskwright.pipelines.ledger import Input, file_hash
-from maskwright.pipelines.making import Chain, MaskTask
+from maskwright.pipelines.making import Chain, Later, MadeOf, MaskTask
 from maskwright.types import Sample
 
 KEY_VERSION = 1
 """Counts up when the same key would have to mean other bytes."""
 
+LARGE_BYTES = 32 << 20
+"""A picture in a larger file is hashed while its mask is being made: reading it takes longer than to begin."""
+
 
 @dataclass(frozen=True)
 class TaskMaker:
-    """Makes the tasks of one stage: `chain` for every sample, results into `out`."""
+    """Makes the tasks of one stage: `chain` for every sample, results into `out`.
+
+    What was made before (`is_noted` says so of a name) has its key at once, and so have tasks that travel.
+    """
 
     chain: Chain
     classes: Classes
     hints: Mapping[str, list[dict[str, Any]]]
     out: Path
     travels: bool = False
+    is_noted: Callable[[str], bool] = lambda _: True
 
     def tasks(self, samples: tuple[Sample, ...]) -> list[MaskTask | tuple[str, str]]:
         """The task of each sample, or (name, reason) where its files cannot be read."""
@@ -37,16 +45,25 @@ class TaskMaker:
         return [self._task(each, chain, chain_hash) for each in samples]
 
     def _task(self, sample: Sample, chain: Chain | bytes, chain_hash: str) -> MaskTask | tuple[str, str]:
+        later = Later(partial(self._made_of, sample, chain_hash))
         try:
-            image = {"path": sample.image_path.name, "sha256": _hash(sample.image_path), **_piece(sample)}
-            inputs = self._inputs(sample)
-            key = content_hash([KEY_VERSION, image, _decisive(inputs), chain_hash, self.classes])
+            may_wait = not self.travels and _is_large(sample.image_path) and not self.is_noted(sample.name)
+            made_of = later if may_wait else later.result()
         except InputError as error:
             return sample.name, str(error)
         except OSError as error:
             return sample.name, str(unreadable(error.filename or sample.image_path, error))
         names, colors = self.classes.names, self.classes.colors
-        return MaskTask(sample, chain, names, colors, image, inputs, self.out, key)
+        return MaskTask(sample, chain, names, colors, made_of, self.out)
+
+    def _made_of(self, sample: Sample, chain_hash: str) -> MadeOf:
+        try:
+            image = {"path": sample.image_path.name, "sha256": _hash(sample.image_path), **_piece(sample)}
+            inputs = self._inputs(sample)
+        except OSError as error:
+            raise unreadable(error.filename or sample.image_path, error) from error
+        key = content_hash([KEY_VERSION, image, _decisive(inputs), chain_hash, self.classes])
+        return MadeOf(image, inputs, key)
 
     def _inputs(self, sample: Sample) -> dict[str, Any]:
         """What stories say of a sample's inputs besides the picture: its hints, or the mask that is refined."""
@@ -72,6 +89,10 @@ def inputs_of(task: MaskTask) -> list[Input]:
 
 def _piece(sample: Sample) -> dict[str, Any]:
     return {} if sample.piece is None else {"piece": list(sample.piece)}
+
+
+def _is_large(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > LARGE_BYTES
 
 
 def _hash(path: Path) -> str:

@@ -16,7 +16,8 @@ from maskwright.pipelines import in_pieces
 from maskwright.pipelines.chains import Predicted, at_trained_size, make
 from maskwright.pipelines.commands import label, predict, refine, train
 from maskwright.pipelines.explain import replay
-from maskwright.pipelines.making import Chain, Part, make_mask
+from maskwright.pipelines.ledger import Ledger
+from maskwright.pipelines.making import Chain, Later, Part, make_mask
 from maskwright.pipelines.recipe import MethodCall
 from maskwright.pipelines.tasks import TaskMaker
 from maskwright.pipelines.workers import Crew
@@ -84,6 +85,39 @@ def test_it_is_skipped_explained_and_replayed_like_any_other(survey: Path, monke
     again = label("nearest_point", survey / "pics", hints=survey / "points.csv", out=survey / "masks")
     assert (again.done, again.skipped) == (0, 1)
     assert replay(mask, survey / "again").identical
+
+
+def test_a_big_file_is_hashed_beside_its_making_and_nothing_else_changes(
+    survey: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_file(monkeypatch, 128)
+    nearest(survey, "before")
+    monkeypatch.setattr("maskwright.pipelines.tasks.LARGE_BYTES", 0)
+    begun: list[Later] = []
+    begin = Later.begin
+    monkeypatch.setattr(Later, "begin", lambda self: (begun.append(self), begin(self)))
+    nearest(survey, "beside")
+    assert len(begun) == 1
+    for name in ("map.tif", "map.confidence.tif", "map.json"):
+        assert (survey / "before" / name).read_bytes() == (survey / "beside" / name).read_bytes()
+    before, beside = (Ledger(survey / each) for each in ("before", "beside"))
+    assert before.entry("label", "map").key == beside.entry("label", "map").key
+    for ledger in (before, beside):
+        ledger.__exit__(None, None, None)
+    again = label("nearest_point", survey / "pics", hints=survey / "points.csv", out=survey / "beside")
+    assert (again.done, again.skipped, len(begun)) == (0, 1, 1), "what was made before is hashed first"
+
+
+def test_a_big_file_that_cannot_be_hashed_is_a_failure_with_its_reason(
+    survey: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_file(monkeypatch, 128)
+    monkeypatch.setattr("maskwright.pipelines.tasks.LARGE_BYTES", 0)
+    monkeypatch.setattr("maskwright.pipelines.tasks.file_hash", lambda _: None)
+    outcome = label("nearest_point", survey / "pics", hints=survey / "points.csv", out=survey / "out")
+    assert [name for name, _ in outcome.failed] == ["map"]
+    assert "is not there any more" in outcome.failed[0][1]
+    assert not (survey / "out" / "map.tif").exists()
 
 
 def test_a_piece_of_a_picture_is_that_part_of_the_whole(survey: Path, monkeypatch: pytest.MonkeyPatch) -> None:
