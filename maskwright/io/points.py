@@ -34,6 +34,7 @@ def read_points(
 
     With `pictures` every name must be one of them and every point inside its picture. All problems of a file are told
     at once, each with its line. A picture whose size cannot be read is not checked here: it fails when it is read.
+    Points of several classes on one pixel are all read, with a warning: in masks the first one keeps the pixel.
     """
     is_placed = holds_places(path)
     rows = _placed(path, pictures) if is_placed else read_rows(path)
@@ -57,7 +58,9 @@ def read_points(
         _check_inside(row, name, sizes[name], problems)
         by_picture[name].append((row, class_id))
     problems.check()
-    return {name: _points(each, name) for name, each in by_picture.items()}
+    points = {name: _points(each, name) for name, each in by_picture.items()}
+    _warn_of_disputes(by_picture, points)
+    return points
 
 
 def points_classes(path: str | Path) -> tuple[str, ...]:
@@ -131,3 +134,22 @@ def _points(rows: list[tuple[PointRow, int]], name: str) -> Points:
         None if None in objects else np.array(objects, np.int64),
         None if all(each is None for each in weights) else np.array([1.0 if w is None else w for w in weights]),
     )
+
+
+def _warn_of_disputes(rows: Mapping[str, list[tuple[PointRow, int]]], points: Mapping[str, Points]) -> None:
+    """One warning for all points of a file whose pixel an earlier point gave another class."""
+    disputed = [rows[name][index][0] for name, each in points.items() for index in _disputed(each)]
+    if disputed:
+        first = disputed[0]
+        _log.warning(
+            "%s: %d of its points lie on a pixel that an earlier point gives another class, first %r at x=%g, y=%g; "
+            "in masks the earlier one keeps the pixel: correct or remove one of each",
+            first.where, len(disputed), first.class_name, first.col, first.row,
+        )  # fmt: skip
+
+
+def _disputed(points: Points) -> list[int]:
+    said: dict[tuple[int, int], int] = {}
+    pixels = zip(*(each.tolist() for each in points.pixels), strict=True)
+    pairs = zip(pixels, points.class_ids.tolist(), strict=True)
+    return [index for index, (pixel, class_id) in enumerate(pairs) if said.setdefault(pixel, class_id) != class_id]

@@ -369,3 +369,17 @@ def test_csv_keeps_every_number(
     read = read_points(path, CLASSES)[name]
     for field in ("rows", "cols", "class_ids", "object_ids", "weights"):
         assert np.array_equal(getattr(read, field), getattr(points, field)), field
+
+
+def test_points_of_two_classes_on_one_pixel_are_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = "a,50,5,coral\na,50.4,4.6,sand\na,50,5,coral\nb,50,5,sand\na,7,5,sand\na,7,5,coral\na,7.5,5,coral\n"
+    points = read_points(write(tmp_path, "image,x,y,class\n" + rows), CLASSES)
+    assert {name: len(each) for name, each in points.items()} == {"a": 6, "b": 1}
+    (record,) = caplog.records
+    told = record.getMessage()
+    assert "points.csv:3" in told and "2 of its points" in told and "'sand' at x=50.4, y=4.6" in told
+
+
+def test_the_same_point_twice_is_no_dispute(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read_points(write(tmp_path, "image,x,y,class\na,50,5,coral\na,50,5,coral\nb,50,5,sand\n"), CLASSES)
+    assert not caplog.records
