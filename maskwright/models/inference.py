@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from maskwright.models.processors import placed
-from maskwright.models.unet import Residual
+from maskwright.models.unet import Head, Residual
 
 
 def ready(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
@@ -55,6 +55,8 @@ def joined(network: nn.Module) -> nn.Module:
     for name, part in list(network.named_children()):
         if isinstance(part, Residual):
             setattr(network, name, JoinedResidual(part))
+        elif isinstance(part, Head):
+            setattr(network, name, JoinedHead(part))
         elif type(part) is nn.Conv2d and _is_plain(part):
             setattr(network, name, JoinedConvolution(part))
         else:
@@ -100,6 +102,26 @@ class JoinedResidual(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return cast(Tensor, self.second(self.first(features), features))
+
+
+class JoinedHead(nn.Module):
+    """A `Head` whose logits are float32 and lie class by class, without passes that only put them in order."""
+
+    def __init__(self, given: Head) -> None:
+        super().__init__()
+        self.classes = given.out_channels // 4
+        self.register_buffer("weight", given.weight.detach().flatten(1).bfloat16())
+        self.register_buffer("bias", cast(Tensor, given.bias).detach().bfloat16()[:, None])
+
+    def forward(self, features: Tensor) -> Tensor:
+        weight, bias = cast(Tensor, self.weight), cast(Tensor, self.bias)
+        count, _, height, width = features.shape
+        logits = torch.empty(count, self.classes, height, 2, width, 2)
+        for each, made in zip(features.bfloat16(), logits, strict=True):
+            said = torch.addmm(bias, weight, each.flatten(1)).float().view(self.classes, 2, 2, height, width)
+            left, right = said.permute(2, 0, 3, 1, 4)
+            torch.complex(left, right, out=torch.view_as_complex(made))  # pairs are laid side by side fastest so
+        return logits.view(count, self.classes, 2 * height, 2 * width)
 
 
 def _is_plain(part: nn.Conv2d) -> bool:

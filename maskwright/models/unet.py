@@ -38,7 +38,7 @@ class UNet(nn.Module):
         self.surroundings = nn.Conv2d(widths[-1], widths[-1], 1)
         self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairs)
         self.decoders = nn.ModuleList(Residual(each) for each in widths[:-1])
-        self.head = nn.Conv2d(width, 4 * classes, 1)
+        self.head = Head(width, classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
         features = self.stem(pixel_unshuffle(pixels, 2))
@@ -51,7 +51,7 @@ class UNet(nn.Module):
         for up, decode, fine in reversed(list(zip(self.ups, self.decoders, kept, strict=True))):
             features = interpolate(up(features), size=fine.shape[-2:], mode="bilinear", align_corners=False)
             features = decode(features + fine)
-        return pixel_shuffle(self.head(features), 2)
+        return cast(Tensor, self.head(features))
 
 
 class Residual(nn.Module):
@@ -64,6 +64,16 @@ class Residual(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return cast(Tensor, (features + self.second(self.first(features))).relu())
+
+
+class Head(nn.Conv2d):
+    """Logits of two by two pixels from each place at half resolution."""
+
+    def __init__(self, given: int, classes: int) -> None:
+        super().__init__(given, 4 * classes, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return pixel_shuffle(super().forward(features), 2)
 
 
 def _convolution(given: int, made: int) -> nn.Sequential:

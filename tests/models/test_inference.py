@@ -12,7 +12,7 @@ from maskwright.models import inference
 from maskwright.models.inference import JoinedConvolution, can_join, folded, joined, ready
 from maskwright.models.networks import network_of, new_network
 from maskwright.models.processors import autocast
-from maskwright.models.unet import Residual
+from maskwright.models.unet import Head, Residual
 
 CPU = torch.device("cpu")
 KINDS: list[tuple[str, dict[str, Any]]] = [
@@ -76,6 +76,15 @@ def test_a_joined_residual_adds_before_it_rectifies() -> None:
         exact = part(pixels)
     assert (exact == 0).any() and (exact > 1).any()
     assert torch.allclose(_asked(ours, pixels.bfloat16()), exact, atol=0.05)
+
+
+@needs_joining
+def test_a_joined_head_puts_logits_where_the_plain_one_does() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(Head(6, 3)).eval()
+    ours, features = joined(folded(network)), torch.randn(2, 6, 5, 8)
+    assert ours[0](features).is_contiguous()
+    assert torch.equal(_asked(ours, features), _asked(network, features))
 
 
 @needs_joining
