@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import rasterio
@@ -41,8 +41,8 @@ TILED = {
     "bigtiff": "if_safer", "interleave": "pixel", "num_threads": 1, "endianness": "little",
 }  # fmt: skip
 
-IDS = {"zlevel": 4}
-"""How class ids are packed: they lie in runs. Half the time of deflate's own 6, at up to a tenth more bytes."""
+IDS = {"zlevel": 2}
+"""How class ids are packed: they lie in runs. Trying harder takes up to three times as long and saves few bytes."""
 
 WHOLE, REAL = {"zlevel": 1, "predictor": 2}, {"zlevel": 1, "predictor": 3}
 """How numbers are packed: as differences to their neighbours, which take fewer bytes and less time than trying hard."""
@@ -254,6 +254,13 @@ def write_raster(
         writer.write(grid.window, array)
 
 
+class _Half(NamedTuple):
+    """The draft of an overview, and which parts of it are written."""
+
+    dataset: Any
+    written: list[Window]
+
+
 class RasterWriter:
     """A raster written piece by piece; the file gets its name when the block ends well, and is never seen before.
 
@@ -283,8 +290,7 @@ class RasterWriter:
         self._stack = contextlib.ExitStack()
         self._dataset: Any = None
         self._draft: Path | None = None
-        self._half: Any = None
-        self._halved_windows: list[Window] = []
+        self._halves: list[_Half] = []
 
     def __enter__(self) -> Self:
         try:
@@ -293,8 +299,8 @@ class RasterWriter:
                 self._draft = self._final.with_name(f"{self._final.stem}-draft.tif")
                 self._stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES))
                 self._dataset = self._opened()
-                if self.cog and self.overviews and max(self.grid.shape) > BLOCK:
-                    self._half = self._created(self._level(1), self._settings(*_in_tiles(*half_shape(self.grid.shape))))
+                if self.cog and self.overviews:
+                    self._halves = [self._half(number, shape) for number, shape in enumerate(self._half_shapes(), 1)]
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise
@@ -309,19 +315,35 @@ class RasterWriter:
         self.grid.crop(window)
         with self._told():
             self._dataset.write(array.transpose(2, 0, 1), window=_at(window))
-            if self._half is not None:
-                self._write_half(window, array)
+            self._write_halves(window, array)
 
-    def _write_half(self, window: Window, array: NDArray[Any]) -> None:
-        """Write the half of a piece while it is at hand; one that has none by itself leaves all halves for later."""
-        half = half_window(window, self.grid.shape)
-        if half is None or any(half.meet(each) for each in self._halved_windows):
-            self._half.close()
-            self._half = None
-            return
-        self._halved_windows.append(half)
-        bands = np.stack([self._halved(array[..., band]) for band in range(self.bands)])
-        self._half.write(bands, window=_at(half))
+    def _write_halves(self, window: Window, array: NDArray[Any]) -> None:
+        """Write the half of a piece, the half of that and so on, while it is at hand; where a piece has none by itself
+        that level and all smaller ones are left for later."""
+        shape = self.grid.shape
+        for number, half in enumerate(self._halves):
+            part = half_window(window, shape)
+            if part is None or any(part.meet(each) for each in half.written):
+                self._drop_halves(number)
+                return
+            array = np.stack([self._halved(array[..., band]) for band in range(self.bands)], axis=-1)
+            half.dataset.write(array.transpose(2, 0, 1), window=_at(part))
+            half.written.append(part)
+            window, shape = part, half_shape(shape)
+
+    def _drop_halves(self, number: int) -> None:
+        for each in self._halves[number:]:
+            each.dataset.close()
+        self._halves = self._halves[:number]
+
+    def _half_shapes(self) -> Iterator[tuple[int, int]]:
+        """The (height, width) of each overview."""
+        shape = self.grid.shape
+        while max(shape) > BLOCK:
+            yield (shape := half_shape(shape))
+
+    def _half(self, number: int, shape: tuple[int, int]) -> _Half:
+        return _Half(self._created(self._level(number), self._settings(*_in_tiles(*shape))), [])
 
     def finish(self) -> None:
         """Make the whole file of what was written; the end of the block only gives it its name then.
@@ -345,7 +367,7 @@ class RasterWriter:
         self._leave(kind, error, trace)
 
     def _close(self) -> None:
-        for each in (self._dataset, self._half):
+        for each in (self._dataset, *(half.dataset for half in self._halves)):
             if each is not None:
                 each.close()
         self._dataset = None
@@ -357,8 +379,8 @@ class RasterWriter:
 
     def _leave(self, kind: Any, error: Any, trace: Any) -> None:
         if self._draft is not None:
-            self._draft.unlink(missing_ok=True)
-            self._level(1).unlink(missing_ok=True)
+            for each in (self._draft, *(self._level(number) for number, _ in enumerate(self._half_shapes(), 1))):
+                each.unlink(missing_ok=True)
         self._stack.__exit__(kind, error, trace)
 
     def _opened(self) -> Any:
@@ -408,9 +430,9 @@ class RasterWriter:
         """
         made = [(draft, self.grid.shape)]
         try:
-            while self.overviews and max(made[-1][1]) > BLOCK:
-                made.append((self._level(len(made)), half_shape(made[-1][1])))
-                if len(made) > 2 or self._half is None:  # the first one may be there already
+            for number, shape in enumerate(self._half_shapes() if self.overviews else (), 1):
+                made.append((self._level(number), shape))
+                if number > len(self._halves):  # the others are there already
                     self._halve(*made[-2], *made[-1])
             yield made
         finally:

@@ -227,6 +227,7 @@ def test_pieces_in_any_order_give_the_same_bytes(tmp_path: Path) -> None:
 PIECES = {
     "even": [Window(0, 0, 400, 1301), Window(400, 0, 701, 600), Window(400, 600, 701, 1301)],
     "odd": [Window(0, 0, 401, 1301), Window(401, 0, 701, 1301)],
+    "odd at half the size": [Window(0, 0, 402, 1301), Window(402, 0, 701, 1301)],
     "odd later": [Window(0, 0, 400, 1301), Window(400, 0, 701, 333), Window(400, 333, 701, 1301)],
     "twice": [Window(0, 0, 400, 1301), Window(200, 0, 701, 1301)],
 }
@@ -250,6 +251,28 @@ def test_overviews_do_not_depend_on_the_pieces(tmp_path: Path, pieces: str, colo
     with open_dataset(tmp_path / "pieces.tif", overview_level=0) as dataset:
         half = (halved_ids if colours else halved_numbers)(ids, nodata=255)
         assert np.array_equal(dataset.read(1), half)
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_overviews_of_overviews_are_made_of_pieces_at_hand(
+    tmp_path: Path, colours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = Grid(1501, 2703)
+    ids = np.random.default_rng(0).integers(0, 5, grid.shape, dtype=np.uint8)
+    palette = Classes(("a", "b", "c", "d", "e")).palette() if colours else None
+    write_raster(tmp_path / "whole.tif", ids, grid, nodata=255, colors=palette)
+    halved: list[Path] = []
+    halve = RasterWriter._halve
+    monkeypatch.setattr(RasterWriter, "_halve", lambda self, *what: (halved.append(what[2]), halve(self, *what)))
+    for step, later in ((64, 0), (12, 1), (6, 2), (5, 3)):
+        halved.clear()
+        with RasterWriter(tmp_path / "pieces.tif", grid, nodata=255, colors=palette) as writer:
+            for top in range(0, 1501, step):
+                piece = Window(top, 0, min(top + step, 1501), 2703)
+                writer.write(piece, ids[piece.slices])
+        assert len(halved) == later
+        assert (tmp_path / "pieces.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+        assert sorted(each.name for each in tmp_path.iterdir()) == ["pieces.tif", "whole.tif"]
 
 
 def test_pixels_nobody_writes_are_no_data(tmp_path: Path) -> None:
