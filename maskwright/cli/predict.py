@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words.add_out(parser)
     parser.add_argument(
         "--window", type=words.positive, metavar="PX",
-        help="side of a window (512; the whole picture for a model of train_parts)",
+        help="side of a window (what the model says it needs, else 512; the whole picture for one of train_parts)",
     )  # fmt: skip
     parser.add_argument("--overlap", type=words.whole, default=64, metavar="PX", help="shared by neighbours (64)")
     parser.add_argument(

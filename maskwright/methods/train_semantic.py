@@ -180,8 +180,8 @@ class TrainSemantic:
         )  # fmt: skip
         mean, std = statistics(collection)
         record = ModelRecord(
-            made.architecture, collection.class_names, mean, std, collection.pixel_m, origin=made.origin,
-            licence=made.licence,
+            made.architecture, collection.class_names, mean, std, collection.pixel_m,
+            window_px=self._window_px(made.architecture), origin=made.origin, licence=made.licence,
         )  # fmt: skip
         return record, made.network
 
@@ -198,7 +198,15 @@ class TrainSemantic:
             )
         network = network_of(model.record.architecture)
         network.load_state_dict(model.state)
-        return dataclasses.replace(model.record, pixel_m=collection.pixel_m, origin=str(folder.name)), network
+        told = dataclasses.replace(
+            model.record, pixel_m=collection.pixel_m, window_px=self._window_px(model.record.architecture),
+            origin=str(folder.name),
+        )  # fmt: skip
+        return told, network
+
+    def _window_px(self, architecture: Mapping[str, Any]) -> int | None:
+        """A network that sees each window in its own light is to be shown windows of the size it learned from."""
+        return self.crop if architecture["kind"] == "relative" else None
 
     def _cutter(self, collection: Collection, division: Division, cells: Cells) -> Cutter:
         from maskwright.training.windows import Cutter

@@ -29,7 +29,7 @@ def _licence_line(told: Mapping[str, Any]) -> list[str]:
 def _facts(told: Mapping[str, Any]) -> dict[str, Any]:
     architecture = told["architecture"]
     shown = {key: value for key, value in architecture.items() if key != "config"}
-    metres = told.get("pixel_m")
+    metres, window = told.get("pixel_m"), told.get("window_px")
     return {
         "network": ", ".join(f"{key} {value}" for key, value in shown.items()),
         "started from": told.get("origin") or "random weights",
@@ -38,6 +38,7 @@ def _facts(told: Mapping[str, Any]) -> dict[str, Any]:
         "mean of each band": _listed(told["mean"]),
         "standard deviation of each band": _listed(told["std"]),
         "pixel on the ground": f"{metres:.6g} m; other pictures are resampled to it" if metres else "not known",
+        "windows it is shown": f"{window} px where nobody names others" if window else "any",
         "licence of what it grew from": told.get("licence") or "none: no weights of others",
         "sha256 of the weights": told.get("sha256", ""),
     }

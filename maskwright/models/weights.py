@@ -44,8 +44,9 @@ class ModelRecord:
 
     `class_names[id]` names a class, "" an id nobody uses: the network has one channel for each named class, in order.
     Pixels are normalised per band as (pixel - mean) / std in the units of the file. `pixel_m` is the side of a pixel
-    on the ground in metres where training pictures lay on Earth. `training` is the story, `scores` were measured on
-    what was held out.
+    on the ground in metres where training pictures lay on Earth. `window_px` is the side of the windows it is to be
+    shown, where what it says depends on all of a window. `training` is the story, `scores` were measured on what was
+    held out.
     """
 
     architecture: Mapping[str, Any]
@@ -53,6 +54,7 @@ class ModelRecord:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     pixel_m: float | None = None
+    window_px: int | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     origin: str | None = None
@@ -107,6 +109,11 @@ class TrainedSegmenter:
     def pixel_m(self) -> float | None:
         """The side in metres of the pixels it was trained on; None where they were nowhere on Earth."""
         return self.record.pixel_m
+
+    @property
+    def window_px(self) -> int | None:
+        """The side of the windows it is to be shown where nobody names another; None where any will do."""
+        return self.record.window_px
 
     @property
     def sees_whole(self) -> bool:

@@ -74,16 +74,24 @@ def predicting_chain(
     """What a trained model says, window by window, and then the refiners.
 
     `told` is what stories say of the model: its path and its sha256. `threads` batches are computed side by side. Where
-    `predict` names no window it is the usual one, or for a model that `sees_whole` pictures each picture as a whole.
+    `predict` names no window it is that of `usual_windows`.
     """
     weights, inputs = told["sha256"], {"model": dict(told)}
     if not hasattr(model, "class_names"):
         return Chain((Part("predict", model, inputs, weights, {}),), None, after)
-    settings = dataclasses.asdict(predict)
-    if predict.window is None and not getattr(model, "sees_whole", False):
-        settings["window"] = USUAL_WINDOW
+    settings = dataclasses.asdict(predict if predict.window is not None else usual_windows(model, predict))
     part = Part("predict", Predicted(model, **settings, threads=threads), inputs, weights, settings)
     return Chain((part,), None, after, needs_hints=False)
+
+
+def usual_windows(model: Any, predict: Predict) -> Predict:
+    """`predict` with the window for a model where nobody names one: none (the whole picture) for one that `sees_whole`
+    pictures, `window_px` for one that says so, sharing half at most, else `USUAL_WINDOW`."""
+    if getattr(model, "sees_whole", False):
+        return predict
+    if (own := getattr(model, "window_px", None)) is not None:
+        return dataclasses.replace(predict, window=own, overlap=min(predict.overlap, own // 2))
+    return dataclasses.replace(predict, window=USUAL_WINDOW)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,10 +176,23 @@ class StoredModel:
     @property
     def sees_whole(self) -> bool:
         """Whether each window has to hold a whole picture; from model.json where there is one."""
-        if (self.folder / "model.json").is_file() and isinstance(told := read_json(self.folder / "model.json"), dict):
+        if (told := self._told) is not None:
             architecture = told.get("architecture")
             return isinstance(architecture, dict) and architecture.get("kind") == "whole_window"
         return bool(getattr(self.segmenter, "sees_whole", False))
+
+    @property
+    def window_px(self) -> int | None:
+        """The side of the windows it is to be shown where nobody names another; from model.json where there is one."""
+        told = self._told
+        own = getattr(self.segmenter, "window_px", None) if told is None else told.get("window_px")
+        return own if isinstance(own, int) and own > 0 else None
+
+    @property
+    def _told(self) -> dict[str, Any] | None:
+        """What model.json says, where there is one."""
+        path = self.folder / "model.json"
+        return told if path.is_file() and isinstance(told := read_json(path), dict) else None
 
     def one_thread(self) -> AbstractContextManager[None]:
         """Within it a call computes in one thread, so that calls side by side don't stand in each other's way."""
@@ -208,7 +229,9 @@ class Taught:
     def speaker(self) -> Any:
         """What the learner gave: a labeler, or a segmenter led over the picture."""
         learned = self.learner(self.samples)
-        return Predicted(learned) if hasattr(learned, "class_names") else learned
+        if not hasattr(learned, "class_names"):
+            return learned
+        return Predicted(learned, **dataclasses.asdict(usual_windows(learned, Predict())))
 
     def __call__(self, image: Image, hints: Sequence[Hint], class_names: tuple[str, ...]) -> Mask:
         mask: Mask = self.speaker(image, hints, class_names)

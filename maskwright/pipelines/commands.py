@@ -133,8 +133,9 @@ def predict(
 ) -> Outcome:
     """A segmenter to masks: the model is led over each picture in windows of `window` pixels.
 
-    Without a `window` it is 512, or the whole picture for a model that has to see all of it (`train_parts`); a smaller
-    window is a failure then.
+    Without a `window` it is the one that the model says it needs (those that see windows in their own light do), 512
+    for others, or the whole picture for a model that has to see all of it (`train_parts`); a smaller one is a failure
+    then.
 
     `products` (see `map_products`) are made of every mask that is there at the end; one that cannot be made is a
     failure of its picture. A tagger (`train_tags`) gives a table of scores and one of tags instead, and knows no

@@ -66,7 +66,7 @@ USUAL_WINDOW = 512
 class Predict:
     """How a segmenter is led over a picture: windows of `window` pixels that overlap by `overlap`, `batch` at once.
 
-    Without a `window` it is 512, or the whole picture for a model that has to see all of it.
+    Without a `window` it is what the model says, else 512, or the whole picture for one that has to see all of it.
     """
 
     window: int | None = None

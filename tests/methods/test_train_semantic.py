@@ -14,6 +14,7 @@ from maskwright.errors import EmptyResultError, InputError
 from maskwright.io.images import file_sha256, read_image
 from maskwright.io.masks import read_mask, write_mask
 from maskwright.methods.train_semantic import TrainSemantic
+from maskwright.models.weights import read_model
 from maskwright.tiled import predict_mask
 from maskwright.types import Points, Sample
 from tests.training_scenes import CLASS_NAMES, make_samples, pointed
@@ -100,7 +101,15 @@ def test_a_network_shown_relative_light_knows_pictures_of_another_light(samples:
             darker = dataclasses.replace(image, pixels=(np.asarray(image.pixels) * 0.4 + 5).astype(np.uint8))
             hits.append((predict_mask(segmenter, darker, window=48, overlap=8).class_ids == truth).mean())
         found[light] = np.mean(hits)
+        assert segmenter.window_px == (QUICK["crop"] if light == "relative" else None)
     assert found["relative"] > found["as_it_is"] + 0.03 and found["relative"] > 0.9
+
+
+def test_a_network_that_goes_on_with_other_windows_is_shown_those(samples: list[Sample], tmp_path: Path) -> None:
+    quick: dict[str, Any] = {**QUICK, "steps": 2, "light": "both"}
+    TrainSemantic(**quick)(samples).save(tmp_path / "model")
+    later = TrainSemantic(**{**quick, "crop": 24}, start=tmp_path / "model")(samples)
+    assert read_model(tmp_path / "model").window_px == QUICK["crop"] and later.window_px == 24
 
 
 def _wrong_masks_and_points(samples: list[Sample]) -> list[Sample]:

@@ -14,9 +14,10 @@ from maskwright.errors import InputError
 from maskwright.io.images import read_image
 from maskwright.io.masks import read_mask
 from maskwright.methods.train_parts import TrainParts
-from maskwright.pipelines.chains import Predicted, StoredModel
+from maskwright.pipelines.chains import Predicted, StoredModel, predicting_chain
 from maskwright.pipelines.commands import predict
 from maskwright.pipelines.explain import replay
+from maskwright.pipelines.recipe import Predict
 from maskwright.tiled import predict_mask
 from maskwright.types import Image
 from tests.training_scenes import make_samples
@@ -68,8 +69,6 @@ def test_a_window_that_is_too_small_is_told_with_one_that_is_not(
 
 
 def test_other_models_keep_their_usual_window(pictures: Path) -> None:
-    from maskwright.pipelines.chains import predicting_chain
-    from maskwright.pipelines.recipe import Predict
 
     class Plain:
         class_names = ("", "a")
@@ -77,6 +76,29 @@ def test_other_models_keep_their_usual_window(pictures: Path) -> None:
     told = {"path": "x", "sha256": "y"}
     assert predicting_chain(Plain(), told, Predict(), ()).labelers[0].settings["window"] == 512  # type: ignore[index]
     assert predicting_chain(Plain(), told, Predict(96), ()).labelers[0].settings["window"] == 96  # type: ignore[index]
+
+
+def test_a_model_that_says_its_window_is_shown_that() -> None:
+    class Small:
+        class_names = ("", "a")
+        window_px = 48
+
+    told = {"path": "x", "sha256": "y"}
+
+    def settings(predict: Predict) -> object:
+        return predicting_chain(Small(), told, predict, ()).labelers[0].settings
+
+    assert settings(Predict()) == {"window": 48, "overlap": 24, "batch": 1}
+    assert settings(Predict(overlap=8)) == {"window": 48, "overlap": 8, "batch": 1}
+    assert settings(Predict(96)) == {"window": 96, "overlap": 64, "batch": 1}
+
+
+@pytest.mark.parametrize(("written", "own"), [({"window_px": 48}, 48), ({"window_px": None}, None), ({}, None)])
+def test_a_stored_model_tells_its_window_without_its_weights(
+    written: dict[str, int | None], own: int | None, tmp_path: Path
+) -> None:
+    (tmp_path / "model.json").write_text(json.dumps(written))
+    assert StoredModel(tmp_path).window_px == own
 
 
 class _Whole:
