@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from maskwright.arrays.compiled import HAS_NUMBA
+from maskwright.arrays.walk_bonds import Bonds, bonds_of
 from maskwright.arrays.walk_matrices import MatrixWalk, solve_directly
 from maskwright.arrays.walk_pixels import PixelWalk
 
 LOGGER = logging.getLogger(__name__)
-WEAKEST = 1e-10  # the least weight of a bond, so that every pixel can be reached
 CORRECTION = 1 / 60  # of the tolerance: solved when no correction is larger
-BAND = 16  # so many rows' bonds are found at once
 
 
 def random_walk(
@@ -64,18 +62,17 @@ def random_walk(
         raise ValueError(f"labels go up to {class_count - 1}; got {labels.max()}")
     if not (math.isfinite(beta) and beta >= 0 and tolerance > 0):
         raise ValueError(f"beta is 0 or more and tolerance above 0; got {beta} and {tolerance}")
-    inside = _finite(colours)
-    inside &= True if region is None else np.asarray(region, bool)
-    seeded = inside & (labels >= 0)
-    unknown = _reached(inside, seeded) & ~seeded
-    classes = np.unique(labels[seeded])
+    inside = _inside(colours, region)
+    unknown = _unknown(inside, labels)
+    classes = np.unique(labels[inside & (labels >= 0)])
     scores = np.zeros((class_count, *shape), np.float32)
+    for class_id in classes:
+        _mark(scores[class_id], class_id, labels, inside)
     if unknown.any() and len(classes) > 1:
-        bonds = _bonds(colours, inside, beta)
-        del inside
-        _walk(scores, classes, labels, seeded, unknown, bonds, tolerance * CORRECTION)
-    else:
-        _mark(scores, classes, labels, seeded)
+        bonds = bonds_of(colours, inside, beta)
+        del inside  # room for the walk, which writes on the plane of the last class, too
+        _walk(scores, classes, unknown, bonds, tolerance * CORRECTION)
+        _mark(scores[classes[-1]], classes[-1], labels, _inside(colours, region))
     _share(scores, classes, unknown)
     return scores
 
@@ -86,48 +83,45 @@ def _channels(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _finite(colours: NDArray[Any]) -> NDArray[np.bool_]:
-    finite = np.ones(colours.shape[:2], bool)
+def _inside(colours: NDArray[Any], region: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Where walks may go: finite pixels of the region."""
+    inside = np.ones(colours.shape[:2], bool) if region is None else np.array(region, bool)
     if colours.dtype.kind == "f":
         for channel in range(colours.shape[2]):
-            finite &= np.isfinite(colours[..., channel])
-    return finite
+            inside &= np.isfinite(colours[..., channel])
+    return inside
 
 
-def _reached(inside: NDArray[np.bool_], seeded: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels from which some walk reaches a seed."""
+def _unknown(inside: NDArray[np.bool_], labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Pixels that are no seeds, and from which some walk reaches one."""
     parts, count = ndimage.label(inside)
     holds = np.zeros(count + 1, bool)
-    holds[parts[seeded]] = True
+    holds[parts[labels >= 0]] = True
     holds[0] = False
-    return np.asarray(holds[parts])
+    reached: NDArray[np.bool_] = holds[parts]
+    return np.logical_and(reached, labels < 0, out=reached)
 
 
 def _walk(
     scores: NDArray[np.float32],
     classes: NDArray[Any],
-    labels: NDArray[np.int32],
-    seeded: NDArray[np.bool_],
     unknown: NDArray[np.bool_],
-    bonds: tuple[NDArray[np.float32], NDArray[np.float32]],
+    bonds: Bonds,
     tolerance: float,
 ) -> None:
-    """Solve for all classes with seeds but the last, whose plane, like all others at first, serves as room."""
-    walk = (PixelWalk if HAS_NUMBA else MatrixWalk).of(*bonds, unknown, scores)
-    _mark(scores, range(len(scores)), labels, seeded)
+    """Solve for all classes with seeds but the last, whose plane serves as room."""
+    room = scores[classes[-1]]
+    walk = (PixelWalk if HAS_NUMBA else MatrixWalk).of(bonds, unknown, room)
     for class_id in classes[:-1]:
-        if not walk.solve(scores[class_id], tolerance, scores[classes[-1]]):
+        if not walk.solve(scores[class_id], tolerance, room):
             LOGGER.warning("a random walk did not settle; it is solved directly, which takes time and memory")
-            solve_directly(*bonds, unknown, scores[class_id])
-    _mark(scores, classes[-1:], labels, seeded)
+            solve_directly(bonds, unknown, scores[class_id])
 
 
-def _mark(
-    scores: NDArray[np.float32], class_ids: Iterable[int], labels: NDArray[np.int32], seeded: NDArray[np.bool_]
-) -> None:
-    """1 for the class of each seed, 0 elsewhere."""
-    for class_id in class_ids:
-        np.logical_and(seeded, labels == class_id, out=scores[class_id])
+def _mark(plane: NDArray[np.float32], class_id: int, labels: NDArray[np.int32], inside: NDArray[np.bool_]) -> None:
+    """1 on the seeds of a class, 0 elsewhere."""
+    np.equal(labels, class_id, out=plane, casting="unsafe")
+    plane *= inside
 
 
 def _share(scores: NDArray[np.float32], classes: NDArray[Any], unknown: NDArray[np.bool_]) -> None:
@@ -142,49 +136,3 @@ def _share(scores: NDArray[np.float32], classes: NDArray[Any], unknown: NDArray[
     np.minimum(total, 1, out=total)
     for class_id in classes[-1:]:
         np.subtract(1, total, out=scores[class_id], where=unknown)
-
-
-def _bonds(
-    colours: NDArray[Any], inside: NDArray[np.bool_], beta: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Each pixel's bond to the right and down (height, width); 0 beyond the picture and where walks may not go."""
-    spread = _spread(colours) * math.sqrt(colours.shape[2])
-    sharpness = beta / (10 * spread) if spread > 0 else 0.0
-    right, down = np.zeros(inside.shape, np.float32), np.zeros(inside.shape, np.float32)
-    for top in range(0, len(inside), BAND):
-        band, rows = inside[top : top + BAND + 1], _fractions(colours[top : top + BAND + 1])
-        along = right[top : top + BAND]
-        along[:, :-1] = (_bond(rows[:, :-1], rows[:, 1:], sharpness) * (band[:, :-1] & band[:, 1:]))[: len(along)]
-        down[top : top + len(band) - 1] = _bond(rows[:-1], rows[1:], sharpness) * (band[:-1] & band[1:])
-    return right, down
-
-
-def _fractions(colours: NDArray[Any]) -> NDArray[np.float64]:
-    if colours.dtype.kind in "bf":
-        return colours.astype(np.float64)
-    return colours / np.float64(np.iinfo(colours.dtype).max)
-
-
-def _spread(colours: NDArray[Any]) -> float:
-    """Standard deviation of all finite values, in two rounds over the rows."""
-    bands = [colours[top : top + BAND] for top in range(0, len(colours), BAND)]
-    count, mean = 0, 0.0
-    for band in bands:
-        values = _fractions(band)
-        values = values[np.isfinite(values)]
-        count += values.size
-        mean += float(values.sum())
-    mean /= max(count, 1)
-    square = 0.0
-    for band in bands:
-        values = _fractions(band) - mean
-        square += float(np.square(values[np.isfinite(values)]).sum())
-    return math.sqrt(square / max(count, 1))
-
-
-def _bond(here: NDArray[np.float64], there: NDArray[np.float64], sharpness: float) -> NDArray[np.float64]:
-    square = np.zeros(here.shape[:2])
-    with np.errstate(invalid="ignore", over="ignore"):
-        for channel in range(here.shape[2]):
-            square += (here[..., channel] - there[..., channel]) ** 2
-        return np.where(np.isfinite(square), np.exp(-sharpness * square), 0) + WEAKEST

@@ -57,38 +57,39 @@ def _cycle(levels: list[Level], depth: int) -> None:
 @compiled
 def _smooth_forward(graph: Any, right: Any, guess: Any) -> None:
     """Gauss-Seidel from nothing, first node to last."""
-    first, neighbours, bonds, pull = graph
+    first, away, bonds, table, pull = graph
     guess[:] = 0
     for here in range(len(right)):
         total, value = pull[here], right[here]
         for k in range(first[here], first[here + 1]):
-            total += bonds[k]
-            value += bonds[k] * guess[neighbours[k]]
+            bond = table[bonds[k]]
+            total += bond
+            value += bond * guess[here + away[k]]
         guess[here] = value / total
 
 
 @compiled
 def _smooth_backward(graph: Any, right: Any, guess: Any) -> None:
-    first, neighbours, bonds, pull = graph
+    first, away, bonds, table, pull = graph
     for here in range(len(right) - 1, -1, -1):
         total, value = pull[here], right[here]
         for k in range(first[here], first[here + 1]):
-            total += bonds[k]
-            value += bonds[k] * guess[neighbours[k]]
+            bond = table[bonds[k]]
+            total += bond
+            value += bond * guess[here + away[k]]
         guess[here] = value / total
 
 
 @compiled
 def _restrict(graph: Any, guess: Any, group: Any, coarse: Any) -> None:
     """What `_smooth_forward` left undone, summed by group: the bonds to nodes that had their value only later."""
-    first, neighbours, bonds, _ = graph
+    first, away, bonds, table, _ = graph
     coarse[:] = 0
     for here in range(len(guess)):
         if group[here] >= 0:
             value = np.float32(0)
             for k in range(first[here], first[here + 1]):
-                there = neighbours[k]
-                value += bonds[k] * guess[there] * np.float32(there > here)
+                value += table[bonds[k]] * guess[here + away[k]] * np.float32(away[k] > 0)
             coarse[group[here]] += value
 
 
@@ -100,20 +101,20 @@ def _correct(guess: Any, group: Any, coarse: Any) -> None:
 
 
 @compiled
-def _flow(first: Any, neighbours: Any, bonds: Any, pull: Any, values: Any, here: int) -> float:
+def _flow(graph: Any, values: Any, here: int) -> float:
     """What flows out of a node."""
+    first, away, bonds, table, pull = graph
     flow = np.float64(pull[here] * values[here])
     for k in range(first[here], first[here + 1]):
-        flow += bonds[k] * (values[here] - values[neighbours[k]])
+        flow += table[bonds[k]] * (values[here] - values[here + away[k]])
     return flow
 
 
 @compiled
 def _measure(graph: Any, guess: Any, right: Any) -> Any:
-    first, neighbours, bonds, pull = graph
     energy = gain = 0.0
     for here in range(len(guess)):
-        energy += guess[here] * _flow(first, neighbours, bonds, pull, guess, here)
+        energy += guess[here] * _flow(graph, guess, here)
         gain += np.float64(guess[here]) * right[here]
     return energy, gain
 
@@ -121,11 +122,10 @@ def _measure(graph: Any, guess: Any, right: Any) -> Any:
 @compiled
 def _subtract(graph: Any, guess: Any, length: float, right: Any) -> float:
     """Take off what `length` times the guess explains; what part of the squares is left."""
-    first, neighbours, bonds, pull = graph
     before = after = 0.0
     for here in range(len(guess)):
         before += np.float64(right[here]) * right[here]
-        left = right[here] - length * _flow(first, neighbours, bonds, pull, guess, here)
+        left = right[here] - length * _flow(graph, guess, here)
         after += left * left
         right[here] = left
     return after / before if before > 0 else 0.0
@@ -133,10 +133,9 @@ def _subtract(graph: Any, guess: Any, length: float, right: Any) -> float:
 
 @compiled
 def _measure_both(graph: Any, one: Any, other: Any, right: Any) -> Any:
-    first, neighbours, bonds, pull = graph
     along = own = gain = 0.0
     for here in range(len(one)):
-        flow = _flow(first, neighbours, bonds, pull, other, here)
+        flow = _flow(graph, other, here)
         along += one[here] * flow
         own += other[here] * flow
         gain += np.float64(other[here]) * right[here]

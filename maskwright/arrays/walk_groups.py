@@ -7,42 +7,33 @@ the bonds inside: only then does smoothing pixels also smooth what such a group 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from maskwright.arrays.walk_bonds import Bonds
+from maskwright.arrays.walk_graphs import FREE, TABLE, Graph, count_bonds, merge_nodes, pair_nodes, weigh_nodes
 from maskwright.arrays.walk_pairs import (
-    FREE,
     add_up,
-    count_bonds,
     count_members,
     count_pixel_bonds,
     fill_members,
-    merge_nodes,
     merge_pixels,
-    pair_nodes,
+    pair_groups,
     pair_pairs,
     pair_pixels,
     rename,
-    weigh_nodes,
+    weigh_groups,
     weigh_pixels,
 )
 
 PAIRINGS = 3  # so many for one level: groups of up to 8
 FEW = 200  # so many groups are solved directly
+FAR = 2**15  # neighbours this far away in number take four bytes instead of two
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
-
-
-class Graph(NamedTuple):
-    """Who is bonded with whom: node i has the entries first[i] up to first[i + 1]; `pull` is its bonds to seeds."""
-
-    first: Ints
-    neighbours: Ints
-    bonds: Floats
-    pull: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,36 +53,38 @@ class Room:
 
     >>> memory = np.zeros(5, np.float32)
     >>> room = Room(memory)
-    >>> [np.shares_memory(room.take(count), memory) for count in (3, 3, 2)]
+    >>> [np.shares_memory(room.take(count, np.int16), memory) for count in (5, 5, 4)]
     [True, False, True]
     >>> room.give_all()
-    >>> np.shares_memory(room.take(5), memory)
+    >>> np.shares_memory(room.take(5, np.float32), memory)
     True
     """
 
     def __init__(self, *pieces: Floats) -> None:
         self._pieces, self._free = pieces, list(pieces)
 
-    def take(self, count: int) -> Floats:
+    def take(self, count: int, dtype: DTypeLike) -> NDArray[Any]:
+        """`count` numbers, whatever they are now."""
+        taken = -(-count * np.dtype(dtype).itemsize // 4)
         for k, piece in enumerate(self._free):
-            if len(piece) >= count:
-                self._free[k] = piece[count:]
-                return piece[:count]
-        return np.empty(count, np.float32)
+            if len(piece) >= taken:
+                self._free[k] = piece[taken:]
+                return piece[:taken].view(dtype)[:count]
+        return np.empty(count, dtype)
 
     def give_all(self) -> None:
         """All that was taken is taken no longer."""
         self._free = list(self._pieces)
 
 
-def levels_of(right: Floats, down: Floats, unknown: NDArray[np.bool_], room: Room) -> tuple[Ints, list[Level]]:
+def levels_of(bonds: Bonds, unknown: NDArray[np.bool_], room: Room) -> tuple[Ints, list[Level]]:
     """The group of each pixel (height, width; negative without one), and smaller and smaller graphs of groups.
 
-    `right` and `down` (height, width) are each pixel's bonds to those neighbours, 0 where there is none; every unknown
-    pixel reaches a seed. The graphs take 11 bytes per pixel, up to 25 on noise. `room` is written on for what is needed
-    in between, up to 7 numbers per pixel: memory freed between kept memory hardly ever leaves the process.
+    Every unknown pixel reaches a seed. Groups and graphs take 11 bytes per pixel, up to 18 on noise. `room` is written
+    on for what is needed in between, some 10 bytes per pixel: memory freed between kept memory hardly ever leaves the
+    process.
     """
-    group, graph = _first_groups(right.ravel(), down.ravel(), right.shape[1], unknown.ravel(), room)
+    group, graph = _first_groups(bonds.flat(), unknown.shape[1], unknown.ravel(), room)
     levels: list[Level] = []
     while len(graph.pull):
         count = len(graph.pull)
@@ -101,7 +94,7 @@ def levels_of(right: Floats, down: Floats, unknown: NDArray[np.bool_], room: Roo
             break
         levels.append(Level(graph, inner, *_vectors(count)))
         graph = coarser
-    return group.reshape(right.shape), levels
+    return group.reshape(unknown.shape), levels
 
 
 def _vectors(count: int) -> tuple[Floats, Floats, Floats]:
@@ -114,43 +107,48 @@ def _last_level(graph: Graph) -> Level:
     inverse: NDArray[np.float64] | None = None
     if count <= FEW:
         matrix = np.zeros((count, count))
-        matrix[np.repeat(np.arange(count), np.diff(graph.first)), graph.neighbours] = -graph.bonds
+        start = np.repeat(np.arange(count), np.diff(graph.first))
+        matrix[start, start + graph.away] = -graph.table[graph.bonds]
         np.fill_diagonal(matrix, (graph.pull - matrix.sum(axis=1)) * (1 + 1e-14))
         inverse = np.asarray(np.linalg.inv(matrix), np.float64)
     return Level(graph, np.empty(0, np.int32), *_vectors(count), inverse)
 
 
-def _first_groups(
-    right: Floats, down: Floats, width: int, unknown: NDArray[np.bool_], room: Room
-) -> tuple[Ints, Graph]:
-    """Two rounds on the pixels themselves, so that their own graph is never stored; the last on that of the groups."""
-    bonds, pixels = (right, down, width), right.size
-    group, mate, mass = np.empty(pixels, np.int32), room.take(pixels).view(np.int32), room.take(pixels)
-    weigh_pixels(*bonds, unknown, group, mass)
-    pair_pixels(*bonds, mass, group, mate)
-    count = pair_pairs(*bonds, mass, mate, group)
-    masses = _sums(group, mass, count)
-    room.give_all()  # pairs are groups now
-    members = room.take(pixels).view(np.int32)
-    ends = _members(group, count, members)
-    size = count_pixel_bonds(*bonds, members, ends, group, np.full(count, -1, np.int32))
-    graph = _empty(count, size, room)
-    merge_pixels(*bonds, members, ends, group, np.full(count, -1, np.int32), graph)
-    return _paired(group, graph, masses, PAIRINGS - 2, room)
+def _first_groups(bonds: Bonds, width: int, unknown: NDArray[np.bool_], room: Room) -> tuple[Ints, Graph]:
+    """Paired on the pixels themselves, so that only the graph that stays is stored."""
+    pixels = unknown.size
+    group, mate, mass = np.empty(pixels, np.int32), room.take(pixels, np.int32), room.take(pixels, np.float32)
+    weigh_pixels(bonds, width, unknown, group, mass)
+    pair_pixels(bonds, width, mass, group, mate)
+    count = pair_pairs(bonds, width, mass, mate, group)
+    for _ in range(PAIRINGS - 2):
+        count = _paired_again(bonds, width, group, count, room)
+    room.give_all()
+    groups = _members(group, count, room)
+    size, farthest = count_pixel_bonds(bonds, width, groups, group)
+    graph = _empty(count, size, farthest, Room())
+    merge_pixels(bonds, width, groups, group, graph)
+    return group, graph
+
+
+def _paired_again(bonds: Bonds, width: int, group: Ints, count: int, room: Room) -> int:
+    """Pairs of groups become groups; how many."""
+    room.give_all()
+    groups, pairs, mass = _members(group, count, room), room.take(count, np.int32), room.take(count, np.float32)
+    weigh_groups(bonds, width, group, mass)
+    count = pair_groups(bonds, width, groups, group, mass, pairs)
+    rename(group, pairs)
+    return count
 
 
 def _grouped(graph: Graph, room: Room) -> tuple[Ints, Graph]:
-    """The next level's groups of these nodes, and its graph."""
+    """The next level's groups of these nodes, and its graph: after so many pairings, the last graph stays."""
     room.give_all()
     group, mass = np.empty(len(graph.pull), np.int32), np.empty(len(graph.pull), np.float32)
     weigh_nodes(graph, group, mass)
     count = pair_nodes(graph, mass, group)
-    return _paired(group, _merged(graph, group, count, room), _sums(group, mass, count), PAIRINGS - 1, room)
-
-
-def _paired(group: Ints, graph: Graph, mass: Floats, times: int, room: Room) -> tuple[Ints, Graph]:
-    """The groups, and their graph, after so many more rounds of pairing, at least one: the last graph stays."""
-    for left in range(times - 1, -1, -1):
+    graph, mass = _merged(graph, group, count, room), _sums(group, mass, count)
+    for left in range(PAIRINGS - 2, -1, -1):
         pairs = np.full(len(mass), FREE, np.int32)
         count = pair_nodes(graph, mass, pairs)
         graph, mass = _merged(graph, pairs, count, room, stays=not left), _sums(pairs, mass, count)
@@ -160,29 +158,29 @@ def _paired(group: Ints, graph: Graph, mass: Floats, times: int, room: Room) -> 
 
 def _merged(graph: Graph, group: Ints, count: int, room: Room, *, stays: bool = False) -> Graph:
     """The graph of the groups: bonds between two groups added up, those inside gone; in the room unless it stays."""
-    members = room.take(len(group)).view(np.int32)
-    ends = _members(group, count, members)
-    size = count_bonds(graph, members, ends, group, np.full(count, -1, np.int32))
-    merged = _empty(count, size, Room() if stays else room)
-    merge_nodes(graph, members, ends, group, np.full(count, -1, np.int32), merged)
+    groups = _members(group, count, room)
+    size, most, farthest = count_bonds(graph, groups, group, np.full(count, -1, np.int32))
+    merged = _empty(count, size, farthest, Room() if stays else room)
+    merge_nodes(graph, groups, group, np.full(count, -1, np.int32), np.empty(most), merged)
     return merged
 
 
-def _empty(count: int, size: int, room: Room) -> Graph:
+def _empty(count: int, size: int, farthest: int, room: Room) -> Graph:
     """A graph to be filled, inside the room as far as that is enough."""
-    neighbours, bonds = room.take(size).view(np.int32), room.take(size)
-    first, pull = room.take(count + 1).view(np.int32), room.take(count)
+    away = room.take(size, np.int16 if farthest < FAR else np.int32)
+    bonds, first, pull = room.take(size, np.uint16), room.take(count + 1, np.int32), room.take(count, np.float32)
     first[:], pull[:] = 0, 0
-    return Graph(first, neighbours, bonds, pull)
+    return Graph(first, away, bonds, TABLE, pull)
 
 
-def _members(group: Ints, count: int, members: Ints) -> Ints:
-    """List all that are in a group, by group; where each group's end."""
-    ends = np.zeros(count, np.int32)
-    count_members(group, ends)
-    np.cumsum(ends, out=ends)
-    fill_members(group, ends.copy(), members)
-    return ends
+def _members(group: Ints, count: int, room: Room) -> tuple[Ints, Ints]:
+    """Where each group begins (one more: where the last ends) in the list of all that are in a group, and that list."""
+    first, members = room.take(count + 1, np.int32), room.take(len(group), np.int32)
+    first[:] = 0
+    count_members(group, first)
+    np.cumsum(first, out=first)
+    fill_members(group, first, members)
+    return first, members
 
 
 def _sums(group: Ints, mass: Floats, count: int) -> Floats:

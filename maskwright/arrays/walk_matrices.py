@@ -16,6 +16,7 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
 from maskwright.arrays.compiled import compiled
+from maskwright.arrays.walk_bonds import Bonds
 
 STRONG = 0.08  # a bond counts for coarsening if it is this strong among its pixels' bonds
 FEW = 400  # so many unknowns are solved directly
@@ -40,14 +41,9 @@ class MatrixWalk:
     coarsest: Any
 
     @classmethod
-    def of(
-        cls,
-        right: NDArray[np.float32],
-        down: NDArray[np.float32],
-        unknown: NDArray[np.bool_],
-        _room: NDArray[np.float32],
-    ) -> MatrixWalk:
+    def of(cls, bonds: Bonds, unknown: NDArray[np.bool_], _room: NDArray[np.float32]) -> MatrixWalk:
         """The room is left alone: matrices bring their own."""
+        right, down = bonds.planes()
         matrix = matrix_of(right, down, unknown)
         return cls(right, down, unknown, matrix, *_hierarchy(matrix))
 
@@ -61,10 +57,9 @@ class MatrixWalk:
         return True
 
 
-def solve_directly(
-    right: NDArray[np.float32], down: NDArray[np.float32], unknown: NDArray[np.bool_], values: NDArray[np.float32]
-) -> None:
+def solve_directly(bonds: Bonds, unknown: NDArray[np.bool_], values: NDArray[np.float32]) -> None:
     """Write the unknown pixels of `values` by factorizing their matrix."""
+    right, down = bonds.planes()
     matrix = matrix_of(right, down, unknown).tocsc()
     symmetric = {"SymmetricMode": True}
     factors = scipy.sparse.linalg.splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=symmetric)

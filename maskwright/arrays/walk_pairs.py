@@ -1,7 +1,7 @@
-"""The loops that form a random walk's groups: who joins whom, and the bonds of what comes out.
+"""The loops that form a random walk's first groups, of pixels: who joins whom, and the graph of what comes out.
 
-`right` and `down` are flat here: each pixel's bonds to those neighbours, 0 at the picture's edges. A graph is (first,
-neighbours, bonds, pull) as in `walk_groups.Graph`.
+Bonds are flat here: `walk_bonds.Bonds`, pixel after pixel, and the picture's width. `groups` is where each group begins
+in the list of all members, and that list.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.arrays.compiled import compiled
-
-FREE, ALONE = -1, -2  # not yet in a group; held by seeds so strongly that smoothing is enough
-WORTH = 0.15  # what part a bond must be
+from maskwright.arrays.walk_graphs import ALONE, FREE, WORTH, code_of, holder, number, space_for, worthiest
 
 
 @compiled
@@ -24,11 +22,12 @@ def count_members(group: Any, counts: Any) -> None:
 
 
 @compiled
-def fill_members(group: Any, ends: Any, members: Any) -> None:
+def fill_members(group: Any, first: Any, members: Any) -> None:
+    """`first` says where each group ends, and afterwards where it begins."""
     for here in range(len(group) - 1, -1, -1):
         if group[here] >= 0:
-            ends[group[here]] -= 1
-            members[ends[group[here]]] = here
+            first[group[here]] -= 1
+            members[first[group[here]]] = here
 
 
 @compiled
@@ -46,24 +45,24 @@ def rename(group: Any, name: Any) -> None:
 
 
 @compiled
-def _across(right: Any, down: Any, width: int, here: int, side: int) -> Any:
+def _across(bonds: Any, width: int, here: int, side: int) -> Any:
     """The pixel on one side, and the bond to it: 0 at the picture's edges, where the pixel means nothing."""
     if side == 0:
-        return here + 1, right[here]
+        return here + 1, bonds.table[bonds.right[here]]
     if side == 1:
-        return here + width, down[here]
+        return here + width, bonds.table[bonds.down[here]]
     if side == 2:
-        return (here - 1, right[here - 1]) if here > 0 else (here, np.float32(0))
-    return (here - width, down[here - width]) if here >= width else (here, np.float32(0))
+        return (here - 1, bonds.table[bonds.right[here - 1]]) if here > 0 else (here, np.float32(0))
+    return (here - width, bonds.table[bonds.down[here - width]]) if here >= width else (here, np.float32(0))
 
 
 @compiled
-def weigh_pixels(right: Any, down: Any, width: int, unknown: Any, group: Any, mass: Any) -> None:
+def weigh_pixels(bonds: Any, width: int, unknown: Any, group: Any, mass: Any) -> None:
     """Mass: all bonds of a pixel. Those bonded almost only with seeds, and the seeds, form no groups."""
     for here in range(len(group)):
         total = among = np.float32(0)
         for side in range(4):
-            there, bond = _across(right, down, width, here, side)
+            there, bond = _across(bonds, width, here, side)
             if bond > 0:
                 total += bond
                 among += bond if unknown[there] else np.float32(0)
@@ -72,7 +71,7 @@ def weigh_pixels(right: Any, down: Any, width: int, unknown: Any, group: Any, ma
 
 
 @compiled
-def pair_pixels(right: Any, down: Any, width: int, mass: Any, group: Any, mate: Any) -> None:
+def pair_pixels(bonds: Any, width: int, mass: Any, group: Any, mate: Any) -> None:
     """Each free pixel, in order, with the free neighbour whose bond is worth most; itself where none is worth it."""
     mate[:] = ALONE
     for here in range(len(mate)):
@@ -80,7 +79,7 @@ def pair_pixels(right: Any, down: Any, width: int, mass: Any, group: Any, mate: 
             continue
         best, most = here, WORTH
         for side in range(4):
-            there, bond = _across(right, down, width, here, side)
+            there, bond = _across(bonds, width, here, side)
             if bond > 0 and group[there] == FREE and mate[there] < 0:
                 worth = bond / mass[here] + bond / mass[there]
                 if worth > most:
@@ -89,7 +88,7 @@ def pair_pixels(right: Any, down: Any, width: int, mass: Any, group: Any, mate: 
 
 
 @compiled
-def pair_pairs(right: Any, down: Any, width: int, mass: Any, mate: Any, group: Any) -> int:
+def pair_pairs(bonds: Any, width: int, mass: Any, mate: Any, group: Any) -> int:
     """Each pair that has no group yet, in order, with the neighbouring one whose bonds are worth most; how many."""
     count = 0
     for here in range(len(mate)):
@@ -98,9 +97,9 @@ def pair_pairs(right: Any, down: Any, width: int, mass: Any, mate: Any, group: A
         best, most = here, WORTH
         for side in range(8):
             start = here if side < 4 else mate[here]
-            there, bond = _across(right, down, width, start, side % 4)
+            there, bond = _across(bonds, width, start, side % 4)
             if bond > 0 and group[there] == FREE and there != here and there != mate[here]:
-                between = _between(right, down, width, mate, here, there)
+                between = _between(bonds, width, mate, here, there)
                 worth = between / _pair_mass(mass, mate, here) + between / _pair_mass(mass, mate, there)
                 if worth > most:
                     best, most = there, worth
@@ -115,139 +114,99 @@ def _pair_mass(mass: Any, mate: Any, here: int) -> Any:
 
 
 @compiled
-def _between(right: Any, down: Any, width: int, mate: Any, here: int, there: int) -> Any:
+def _between(bonds: Any, width: int, mate: Any, here: int, there: int) -> Any:
     """All bonds between two pairs."""
     total = np.float32(0)
     for side in range(4 if mate[here] == here else 8):
-        pixel, bond = _across(right, down, width, here if side < 4 else mate[here], side % 4)
+        pixel, bond = _across(bonds, width, here if side < 4 else mate[here], side % 4)
         if bond > 0 and (pixel == there or pixel == mate[there]):
             total += bond
     return total
 
 
 @compiled
-def count_pixel_bonds(right: Any, down: Any, width: int, members: Any, ends: Any, group: Any, mark: Any) -> int:
-    used = member = 0
-    for mine in range(len(ends)):
-        while member < ends[mine]:
-            for side in range(4):
-                pixel, bond = _across(right, down, width, members[member], side)
-                if bond > 0:
-                    there = group[pixel]
-                    if there >= 0 and there != mine and mark[there] != mine:
-                        mark[there] = mine
-                        used += 1
-            member += 1
-    return used
-
-
-@compiled
-def merge_pixels(
-    right: Any, down: Any, width: int, members: Any, ends: Any, group: Any, mark: Any, merged: Any
-) -> None:
-    starts, others, sums, pulls = merged
-    used = member = 0
-    for mine in range(len(ends)):
-        begin = used
-        while member < ends[mine]:
-            for side in range(4):
-                pixel, bond = _across(right, down, width, members[member], side)
-                if bond == 0:
-                    continue
-                there = group[pixel]
-                if there < 0:
-                    pulls[mine] += bond
-                elif there != mine:
-                    if mark[there] < begin:
-                        mark[there] = used
-                        others[used] = there
-                        sums[used] = 0
-                        used += 1
-                    sums[mark[there]] += bond
-            member += 1
-        starts[mine + 1] = used
-
-
-@compiled
-def weigh_nodes(graph: Any, group: Any, mass: Any) -> None:
-    """As `weigh_pixels`, of a graph's nodes."""
-    first, _, bonds, pull = graph
+def weigh_groups(bonds: Any, width: int, group: Any, mass: Any) -> None:
+    """Mass: all bonds of a group's pixels."""
+    mass[:] = 0
     for here in range(len(group)):
-        among = np.float32(0)
-        for k in range(first[here], first[here + 1]):
-            among += bonds[k]
-        mass[here] = among + pull[here]
-        group[here] = FREE if 5 * among > mass[here] else ALONE
+        if group[here] >= 0:
+            for side in range(4):
+                mass[group[here]] += _across(bonds, width, here, side)[1]
 
 
 @compiled
-def pair_nodes(graph: Any, mass: Any, group: Any) -> int:
-    """As `pair_pixels`; then those left over join the pair that holds them best, if any does, else stay single."""
-    first, neighbours, bonds, _ = graph
+def _gather(bonds: Any, width: int, members: Any, group: Any, others: Any, sums: Any) -> Any:
+    """The bonds of a group's members added up by the group they lead to; how many such groups, and those to seeds."""
+    used, pull = 0, np.float32(0)
+    mine = group[members[0]]
+    for member in members:
+        for side in range(4):
+            pixel, bond = _across(bonds, width, member, side)
+            if bond == 0 or group[pixel] == mine:
+                continue
+            if group[pixel] < 0:
+                pull += bond
+                continue
+            k = 0
+            while k < used and others[k] != group[pixel]:
+                k += 1
+            if k == used:
+                others[k], sums[k] = group[pixel], 0
+                used += 1
+            sums[k] += bond
+    return used, pull
+
+
+@compiled
+def pair_groups(bonds: Any, width: int, groups: Any, group: Any, mass: Any, pairs: Any) -> int:
+    """As `pair_nodes`, of groups of pixels, whose graph is not stored."""
+    first, members = groups
+    others, sums = space_for(first, 4)
+    pairs[:] = FREE
     count = 0
-    for here in range(len(group)):
-        if group[here] != FREE:
-            continue
-        best, most = here, WORTH
-        for k in range(first[here], first[here + 1]):
-            there = neighbours[k]
-            if group[there] == FREE:
-                worth = bonds[k] / mass[here] + bonds[k] / mass[there]
-                if worth > most:
-                    best, most = there, worth
-        if best != here:
-            group[here] = group[best] = count
-            count += 1
-    pairs = count
-    for here in range(len(group)):
-        if group[here] != FREE:
-            continue
-        best, most = here, WORTH * mass[here]
-        for k in range(first[here], first[here + 1]):
-            there = neighbours[k]
-            if bonds[k] > most and 0 <= group[there] < pairs:
-                best, most = there, bonds[k]
-        group[here] = count if best == here else group[best]
-        count += best == here
+    for here in range(len(pairs)):
+        if pairs[here] == FREE:
+            used, _ = _gather(bonds, width, members[first[here] : first[here + 1]], group, others, sums)
+            best = worthiest(here, others, sums, used, mass, pairs)
+            if best != here:
+                pairs[here] = pairs[best] = count
+                count += 1
+    whole = count
+    for here in range(len(pairs)):
+        if pairs[here] == FREE:
+            used, _ = _gather(bonds, width, members[first[here] : first[here + 1]], group, others, sums)
+            best = holder(here, others, sums, used, mass, pairs, whole)
+            pairs[here] = count if best == here else pairs[best]
+            count += best == here
+    number(pairs, count)
     return count
 
 
 @compiled
-def count_bonds(graph: Any, members: Any, ends: Any, group: Any, mark: Any) -> int:
-    first, neighbours, _, _ = graph
-    used = member = 0
-    for mine in range(len(ends)):
-        while member < ends[mine]:
-            here = members[member]
-            for k in range(first[here], first[here + 1]):
-                there = group[neighbours[k]]
-                if there >= 0 and there != mine and mark[there] != mine:
-                    mark[there] = mine
-                    used += 1
-            member += 1
-    return used
+def count_pixel_bonds(bonds: Any, width: int, groups: Any, group: Any) -> Any:
+    """How many bonds there are between groups, and how far apart in number."""
+    first, members = groups
+    others, sums = space_for(first, 4)
+    total = farthest = 0
+    for mine in range(len(first) - 1):
+        used, _ = _gather(bonds, width, members[first[mine] : first[mine + 1]], group, others, sums)
+        total += used
+        for k in range(used):
+            farthest = max(farthest, abs(others[k] - mine))
+    return total, farthest
 
 
 @compiled
-def merge_nodes(graph: Any, members: Any, ends: Any, group: Any, mark: Any, merged: Any) -> None:
-    first, neighbours, bonds, pull = graph
-    starts, others, sums, pulls = merged
-    used = member = 0
-    for mine in range(len(ends)):
-        begin = used
-        while member < ends[mine]:
-            here = members[member]
-            pulls[mine] += pull[here]
-            for k in range(first[here], first[here + 1]):
-                there = group[neighbours[k]]
-                if there < 0:
-                    pulls[mine] += bonds[k]
-                elif there != mine:
-                    if mark[there] < begin:
-                        mark[there] = used
-                        others[used] = there
-                        sums[used] = 0
-                        used += 1
-                    sums[mark[there]] += bonds[k]
-            member += 1
-        starts[mine + 1] = used
+def merge_pixels(bonds: Any, width: int, groups: Any, group: Any, merged: Any) -> None:
+    """Fill the graph of the groups."""
+    first, members = groups
+    others, sums = space_for(first, 4)
+    total = 0
+    for mine in range(len(first) - 1):
+        used, pull = _gather(bonds, width, members[first[mine] : first[mine + 1]], group, others, sums)
+        merged.pull[mine] = pull
+        for k in range(used):
+            merged.away[total + k] = others[k] - mine
+            merged.bonds[total + k] = code_of(sums[k])
+        total += used
+        merged.first[mine + 1] = total

@@ -1,10 +1,11 @@
 """A random walk's equations solved on the pixels themselves: no matrix, a few planes of numbers.
 
-Conjugate gradients, each step made good by `walk_cycles`. What decides is kept in float64 (the residual: sums over
-thousands of strongly bonded pixels must not lose a bond of 1e-10), all that only has to point the right way in float32.
-The direction does, for the residual loses what the direction, as it was rounded, makes flow: flows are of float64.
-`right` and `down` are each pixel's bonds to those neighbours; the last column of `right` and the last row of `down` are
-0, so index -1, which is the far side, adds nothing.
+Conjugate gradients, each step made good by `walk_cycles`. What decides is exact: sums of what flows into thousands of
+strongly bonded pixels must not lose a bond of 1e-10. So values have 39 bits behind the point (float32, and `low` for
+what that rounds off), what flows is found anew from them whenever it is needed, in float64, and what one pixel loses
+its neighbour gains to the last bit. All that only has to point the right way is float32.
+The last column of `bonds.right` and the last row of `bonds.down` are 0, so index -1, which is the far side, adds
+nothing.
 """
 
 from __future__ import annotations
@@ -17,137 +18,120 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.arrays.compiled import compiled
+from maskwright.arrays.walk_bonds import Bonds
 from maskwright.arrays.walk_cycles import solve_roughly
 from maskwright.arrays.walk_groups import Level, Room, levels_of
 
 MOST_ITERATIONS = 300
+LOWEST = 2.0**-39  # the unit of `low`: 16 bits of it are the rounding of a float32 below 2
 
 
 @dataclass(frozen=True, eq=False)
 class PixelWalk:
     """The equations of the unknown pixels, ready to be solved for one class after the other."""
 
-    right: NDArray[np.float32]
-    down: NDArray[np.float32]
+    bonds: Bonds
     unknown: NDArray[np.bool_]
     group: NDArray[np.int32]
     levels: list[Level]
-    residual: NDArray[np.float64]
     direction: NDArray[np.float32]
+    low: NDArray[np.int16]
 
     @classmethod
-    def of(
-        cls,
-        right: NDArray[np.float32],
-        down: NDArray[np.float32],
-        unknown: NDArray[np.bool_],
-        room: NDArray[np.float32],
-    ) -> PixelWalk:
+    def of(cls, bonds: Bonds, unknown: NDArray[np.bool_], room: NDArray[np.float32]) -> PixelWalk:
         """`room` is written on: the result's own memory will do, which is not needed yet."""
-        pixels = right.size
-        vectors = np.empty(3 * pixels, np.float32)  # room, too, until the groups are made
-        group, levels = levels_of(right, down, unknown, Room(vectors, room.reshape(-1)))
-        residual, direction = vectors[: 2 * pixels].view(np.float64), vectors[2 * pixels :]
-        return cls(right, down, unknown, group, levels, residual.reshape(right.shape), direction.reshape(right.shape))
+        pixels = unknown.size
+        vectors = np.empty((3 * pixels + 1) // 2, np.float32)  # room, too, until the groups are made
+        group, levels = levels_of(bonds, unknown, Room(vectors, room.reshape(-1)))
+        direction, low = vectors[:pixels], vectors[pixels:].view(np.int16)[:pixels]
+        return cls(bonds, unknown, group, levels, direction.reshape(unknown.shape), low.reshape(unknown.shape))
 
     def solve(self, values: NDArray[np.float32], tolerance: float, step: NDArray[np.float32]) -> bool:
         """Add to `values`, in place, what unknown pixels miss, until no correction is above the tolerance.
 
         False if that was not reached. `step`, a plane, is written on.
         """
-        bonds = self.right, self.down, self.unknown
-        residual, direction = self.residual, self.direction
-        residual[:], direction[:] = 0, 0
-        _start(*bonds, values, residual)
+        direction = self.direction
+        direction[:], self.low[:] = 0, 0
         energy = 1.0
         for _ in range(MOST_ITERATIONS):
-            largest, gain, along = self._step(residual, direction, step)
+            largest, gain, along = self._step(values, step)
             if not (math.isfinite(gain) and math.isfinite(along)):
                 return False
             if largest <= tolerance:
                 return True
-            _turn(step, direction, -along / energy)
-            energy = _energy(self.right, self.down, direction)
-            _advance(*bonds, direction, gain / energy, values, residual)
+            energy = _turn(self.bonds, step, direction, -along / energy)
+            _advance(direction, gain / energy, values, self.low)
         return False
 
-    def _step(self, residual: Any, direction: Any, step: Any) -> tuple[float, float, float]:
-        """Fill `step`; its largest value, its product with the residual, and with the flow of the last direction."""
+    def _step(self, values: Any, step: Any) -> tuple[float, float, float]:
+        """Fill `step`; its largest value, its product with what is left, and with the flow of the last direction."""
         coarse = np.empty(0, np.float32)
-        bonds = self.right, self.down, self.unknown
-        _smooth_forward(*bonds, residual, step)
+        places = self.bonds, self.unknown, values, self.low
+        _smooth_forward(*places, step)
         if self.levels:
             coarse = self.levels[0].guess
-            _restrict(self.right, self.down, self.group, step, self.levels[0].right)
-            solve_roughly(self.levels, residual.size)
-        largest, gain, along = _smooth_backward(*bonds, residual, self.group, coarse, direction, step)
+            _restrict(self.bonds, self.group, step, self.levels[0].right)
+            solve_roughly(self.levels, step.size)
+        largest, gain, along = _smooth_backward(*places, self.group, coarse, self.direction, step)
         return largest, gain, along
 
 
 @compiled
-def _flow_in(right: Any, down: Any, values: Any, row: int, col: int) -> Any:
-    """What flows into a pixel from its four neighbours."""
-    here = np.float64(values[row, col])
-    below, after = min(row + 1, values.shape[0] - 1), min(col + 1, values.shape[1] - 1)
-    across = right[row, col] * (values[row, after] - here) + right[row, col - 1] * (values[row, col - 1] - here)
-    return across + (down[row, col] * (values[below, col] - here) + down[row - 1, col] * (values[row - 1, col] - here))
+def _look_up(table: Any, codes: Any, found: Any) -> None:
+    for col in range(len(codes)):
+        found[col] = table[codes[col]]
 
 
 @compiled
-def _start(right: Any, down: Any, unknown: Any, values: Any, residual: Any) -> None:
-    for row in range(values.shape[0]):
-        for col in range(values.shape[1]):
-            if unknown[row, col]:
-                residual[row, col] = _flow_in(right, down, values, row, col)
+def _read(values: Any, low: Any, exact: Any) -> None:
+    for col in range(len(values)):
+        exact[col] = values[col] + LOWEST * low[col]
 
 
 @compiled
-def _advance(right: Any, down: Any, unknown: Any, direction: Any, length: float, values: Any, residual: Any) -> None:
-    for row in range(values.shape[0]):
-        for col in range(values.shape[1]):
-            if unknown[row, col]:
-                values[row, col] += length * direction[row, col]
-                residual[row, col] += length * _flow_in(right, down, direction, row, col)
+def _flow(near: Any, far: Any, after: Any, toward: Any, passed: Any, flow: Any) -> None:
+    """What flows into each pixel of the row `near`, whose bonds are `after` to the right and `toward` the row `far`.
+
+    `passed` is what it lost to the row before, and becomes what `far` loses to it.
+    """
+    for col in range(len(near)):
+        gained = toward[col] * (np.float64(far[col]) - near[col])
+        flow[col] = gained - passed[col]
+        passed[col] = gained
+    for col in range(len(near) - 1):
+        flow[col] += after[col] * (np.float64(near[col + 1]) - near[col])
+    for col in range(len(near) - 1):
+        flow[col + 1] -= after[col] * (np.float64(near[col + 1]) - near[col])
 
 
 @compiled
-def _turn(step: Any, direction: Any, factor: float) -> None:
-    for row in range(step.shape[0]):
-        for col in range(step.shape[1]):
-            direction[row, col] = step[row, col] + factor * direction[row, col]
-
-
-@compiled
-def _energy(right: Any, down: Any, values: Any) -> float:
-    """Each bond times its squared difference, summed; seeds are 0."""
-    height, width = values.shape
-    total = 0.0
+def _smooth_forward(bonds: Any, unknown: Any, values: Any, low: Any, step: Any) -> None:
+    """Gauss-Seidel from nothing, first pixel to last."""
+    height, width = step.shape
+    above, after, under = np.zeros((3, width), np.float32)
+    near, far, passed, flow = np.zeros((4, width))
+    _read(values[0], low[0], near)
     for row in range(height):
         below = min(row + 1, height - 1)
-        for col in range(width):
-            here = np.float64(values[row, col])
-            across, along = here - values[row, min(col + 1, width - 1)], here - values[below, col]
-            total += right[row, col] * across * across + down[row, col] * along * along
-    return total
-
-
-@compiled
-def _smooth_forward(right: Any, down: Any, unknown: Any, residual: Any, step: Any) -> None:
-    """Gauss-Seidel from nothing, first pixel to last."""
-    for row in range(step.shape[0]):
+        _look_up(bonds.table, bonds.right[row], after)
+        _look_up(bonds.table, bonds.down[row], under)
+        _read(values[below], low[below], far)
+        _flow(near, far, after, under, passed, flow)
         left = before = np.float32(0)
-        for col in range(step.shape[1]):
-            above, after = down[row - 1, col], right[row, col]
-            part = np.float32(1) / (left + above + after + down[row, col])
-            pulls = np.float32(residual[row, col]) + above * step[row - 1, col]
+        for col in range(width):
+            part = np.float32(1) / (left + above[col] + after[col] + under[col])
+            pulls = np.float32(flow[col]) + above[col] * step[row - 1, col]
             value = pulls * part + (left * part) * before
             before = value if unknown[row, col] else np.float32(0)
             step[row, col] = before
-            left = after
+            left = after[col]
+        above, under = under, above
+        near, far = far, near
 
 
 @compiled
-def _restrict(right: Any, down: Any, group: Any, step: Any, coarse: Any) -> None:
+def _restrict(bonds: Any, group: Any, step: Any, coarse: Any) -> None:
     """What `_smooth_forward` left undone, summed by group: the bonds to pixels that had their value only later."""
     height, width = step.shape
     coarse[:] = 0
@@ -155,38 +139,77 @@ def _restrict(right: Any, down: Any, group: Any, step: Any, coarse: Any) -> None
         below = min(row + 1, height - 1)
         for col in range(width):
             if group[row, col] >= 0:
-                pulled = right[row, col] * step[row, min(col + 1, width - 1)] + down[row, col] * step[below, col]
-                coarse[group[row, col]] += pulled
+                after, under = bonds.table[bonds.right[row, col]], bonds.table[bonds.down[row, col]]
+                coarse[group[row, col]] += after * step[row, min(col + 1, width - 1)] + under * step[below, col]
 
 
 @compiled
-def _correct(group: Any, coarse: Any, step: Any, row: int) -> None:
-    for col in range(step.shape[1]):
-        if group[row, col] >= 0:
-            step[row, col] += coarse[group[row, col]]
+def _correct(group: Any, coarse: Any, step: Any) -> None:
+    for col in range(len(step)):
+        if group[col] >= 0:
+            step[col] += coarse[group[col]]
 
 
 @compiled
 def _smooth_backward(
-    right: Any, down: Any, unknown: Any, residual: Any, group: Any, coarse: Any, direction: Any, step: Any
+    bonds: Any, unknown: Any, values: Any, low: Any, group: Any, coarse: Any, direction: Any, step: Any
 ) -> Any:
     """The groups' correction, row by row ahead of Gauss-Seidel from the last pixel to the first; see `_step`."""
     height, width = step.shape
+    above, after, under = np.zeros((3, width), np.float32)
+    near, far, passed, flow, run, spread = np.zeros((6, width))
     largest, gain, along = np.float32(0), 0.0, 0.0
-    _correct(group, coarse, step, height - 1)
+    _correct(group[-1], coarse, step[-1])
+    _read(values[-1], low[-1], near)
     for row in range(height - 1, -1, -1):
-        below = min(row + 1, height - 1)
+        over, below = max(row - 1, 0), min(row + 1, height - 1)
+        _look_up(bonds.table, bonds.right[row], after)
+        _look_up(bonds.table, bonds.down[row - 1], above)
+        _read(values[over], low[over], far)
+        _flow(near, far, after, above, passed, flow)
+        _flow(direction[row], direction[over], after, above, run, spread)
         if row:
-            _correct(group, coarse, step, row - 1)
-        before = np.float32(0)
+            _correct(group[over], coarse, step[over])
+        right = before = np.float32(0)
         for col in range(width - 1, -1, -1):
-            above, under, left, after = down[row - 1, col], down[row, col], right[row, col - 1], right[row, col]
-            part = np.float32(1) / (left + above + after + under)
-            pulls = above * step[row - 1, col] + left * step[row, col - 1] + under * step[below, col]
-            value = (np.float32(residual[row, col]) + pulls) * part + (after * part) * before
+            left = after[col - 1]
+            part = np.float32(1) / (left + above[col] + right + under[col])
+            pulls = above[col] * step[row - 1, col] + left * step[row, col - 1] + under[col] * step[below, col]
+            value = (np.float32(flow[col]) + pulls) * part + (right * part) * before
             before = value if unknown[row, col] else np.float32(0)
             step[row, col] = before
+            right = left
             largest = max(largest, abs(before))
-            gain += before * residual[row, col]
-            along -= before * _flow_in(right, down, direction, row, col)
+            gain += before * flow[col]
+            along -= before * spread[col]
+        above, under = under, above
+        near, far = far, near
     return largest, gain, along
+
+
+@compiled
+def _turn(bonds: Any, step: Any, direction: Any, factor: float) -> float:
+    """The new direction, and its energy: each bond times its squared difference, summed; seeds are 0."""
+    height, width = step.shape
+    total = 0.0
+    for row in range(height - 1, -1, -1):
+        below = min(row + 1, height - 1)
+        for col in range(width):
+            direction[row, col] = step[row, col] + factor * direction[row, col]
+        for col in range(width):
+            here = np.float64(direction[row, col])
+            across, along = here - direction[row, min(col + 1, width - 1)], here - direction[below, col]
+            after, under = bonds.table[bonds.right[row, col]], bonds.table[bonds.down[row, col]]
+            total += after * across * across + under * along * along
+    return total
+
+
+@compiled
+def _advance(direction: Any, length: float, values: Any, low: Any) -> None:
+    for row in range(values.shape[0]):
+        for col in range(values.shape[1]):
+            exact = values[row, col] + LOWEST * low[row, col] + length * direction[row, col]
+            rounded = np.float32(exact)
+            rest = np.rint((exact - rounded) / LOWEST)
+            values[row, col] = rounded
+            low[row, col] = np.int16(min(max(rest, -32768.0), 32767.0))

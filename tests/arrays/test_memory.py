@@ -92,6 +92,10 @@ class Scene:
         return seeds
 
     @cached_property
+    def two(self) -> Any:
+        return np.minimum(self.seeds, 1)
+
+    @cached_property
     def places(self) -> Any:
         """Rows, columns and three values of 3,000 places."""
         rows, cols = random.random((2, 3000)) * np.array(SHAPE)[:, None]
@@ -137,6 +141,10 @@ def scene() -> Scene:
     return Scene()
 
 
+def walk_of_two(pixels: Any, labels: Any) -> Any:
+    return random_walk(pixels, labels, 2)
+
+
 CASES: dict[str, tuple[Callable[..., Any], Callable[[Scene], tuple[Any, ...]]]] = {
     "nearest_seed": (lambda rows, cols: nearest_seed(SHAPE, rows, cols), lambda s: s.places[:2]),
     "geodesic_distance": (geodesic_distance, lambda s: (s.rgb, s.seeds >= 0)),
@@ -147,6 +155,15 @@ CASES: dict[str, tuple[Callable[..., Any], Callable[[Scene], tuple[Any, ...]]]] 
         lambda p, s: random_walk(p, s, CLASSES),
         lambda s: (np.repeat(20 * s.ids[:640, :960, None], 3, axis=2), s.seeds[:640, :960]),
     ),
+    "random_walk of two": (walk_of_two, lambda s: (20 * s.ids[:640, :960], s.two[:640, :960])),
+    "random_walk of two on noise": (walk_of_two, lambda s: (s.rgb[:640, :960, 0].copy(), s.two[:640, :960])),
+    "random_walk of two on coloured noise": (walk_of_two, lambda s: (s.rgb[:800, :1200], s.two[:800, :1200])),
+    "random_walk of two on floats": (walk_of_two, lambda s: (s.ids[:640, :960] / np.float32(5), s.two[:640, :960])),
+    "random_walk of two on uint16": (
+        walk_of_two,
+        lambda s: ((65535 * s.sure[:640, :960]).astype(np.uint16), s.two[:640, :960]),
+    ),
+    "random_walk of one of two": (walk_of_two, lambda s: (s.rgb[..., 0].copy(), np.minimum(s.seeds, 0))),
     "components": (components, lambda s: (s.ids,)),
     "areas": (areas, lambda s: (s.labels,)),
     "boxes": (boxes, lambda s: (s.labels,)),
