@@ -43,12 +43,13 @@ def random_walk(
 
     float32; they add up to 1 wherever a seed can be reached, and to 0 outside the region and where none can. The last
     correction of any probability is below a sixtieth of `tolerance`; errors stayed below half of `tolerance` in all
-    comparisons with a direct solution. Classes without a seed have probability 0. One thread. Memory beside inputs and
-    result: 41 bytes per pixel, 50 on white noise, however many classes: 8 bonds, 12 what is left to solve and where to
-    go, 14 groups and their graphs (22 on noise), the rest marks and what the allocator keeps. From four classes up
-    (five on noise) less than three times inputs and result is held, with two classes on grey bytes 4.2 times. Without
-    numba it is some 450; a walk that does not settle in 300 iterations (none is known; a warning is logged) is solved
-    directly, with about 1200.
+    comparisons with a direct solution. Classes without a seed have probability 0. One thread.
+
+    Memory beside inputs and result, however many classes: some 20 bytes per pixel of grey bytes and 23 of others, 3 to
+    6 more on white noise: 2 or 4 bonds, 6 where to go and what float32 rounds off, 11 groups and their graphs (14 to 18
+    on noise), the rest marks and what the allocator keeps. With labels of 4 bytes that is less than three times inputs
+    and result for any number of classes. Without numba it is some 450; a walk that does not settle in 300 iterations
+    (none is known; a warning is logged) is solved directly, with about 1200.
 
     >>> pixels = np.array([[0.0, 0.0, 0.0, 0.0, 0.0]])
     >>> random_walk(pixels, np.array([[0, -1, -1, -1, 1]]), 2)[0].round(3)
@@ -63,14 +64,13 @@ def random_walk(
     if not (math.isfinite(beta) and beta >= 0 and tolerance > 0):
         raise ValueError(f"beta is 0 or more and tolerance above 0; got {beta} and {tolerance}")
     inside = _inside(colours, region)
-    unknown = _unknown(inside, labels)
-    classes = np.unique(labels[inside & (labels >= 0)])
-    scores = np.zeros((class_count, *shape), np.float32)
-    for class_id in classes:
+    scores = np.empty((class_count, *shape), np.float32)
+    for class_id in range(class_count):
         _mark(scores[class_id], class_id, labels, inside)
-    if unknown.any() and len(classes) > 1:
-        bonds = bonds_of(colours, inside, beta)
-        del inside  # room for the walk, which writes on the plane of the last class, too
+    classes = [class_id for class_id in range(class_count) if scores[class_id].any()]
+    bonds = bonds_of(colours, inside, beta)
+    unknown = _unknown(inside, labels)
+    if len(classes) > 1 and unknown.any():
         _walk(scores, classes, unknown, bonds, tolerance * CORRECTION)
         _mark(scores[classes[-1]], classes[-1], labels, _inside(colours, region))
     _share(scores, classes, unknown)
@@ -93,18 +93,18 @@ def _inside(colours: NDArray[Any], region: NDArray[np.bool_] | None) -> NDArray[
 
 
 def _unknown(inside: NDArray[np.bool_], labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Pixels that are no seeds, and from which some walk reaches one."""
+    """Pixels that are no seeds, and from which some walk reaches one; in the memory of `inside`."""
     parts, count = ndimage.label(inside)
     holds = np.zeros(count + 1, bool)
     holds[parts[labels >= 0]] = True
     holds[0] = False
-    reached: NDArray[np.bool_] = holds[parts]
-    return np.logical_and(reached, labels < 0, out=reached)
+    np.logical_and(holds[parts], labels < 0, out=inside)
+    return inside
 
 
 def _walk(
     scores: NDArray[np.float32],
-    classes: NDArray[Any],
+    classes: list[int],
     unknown: NDArray[np.bool_],
     bonds: Bonds,
     tolerance: float,
@@ -124,7 +124,7 @@ def _mark(plane: NDArray[np.float32], class_id: int, labels: NDArray[np.int32], 
     plane *= inside
 
 
-def _share(scores: NDArray[np.float32], classes: NDArray[Any], unknown: NDArray[np.bool_]) -> None:
+def _share(scores: NDArray[np.float32], classes: list[int], unknown: NDArray[np.bool_]) -> None:
     """The last class is what the others leave of unknown pixels; rounding takes nothing below 0 or above 1."""
     total = np.zeros(unknown.shape, np.float32)
     for class_id in classes[:-1]:

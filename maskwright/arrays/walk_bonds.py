@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 WEAKEST = 1e-10  # the least weight of a bond, so that every pixel can be reached
 STEPS = 65534  # of the logarithm of a bond, from 1 down to the weakest
-BAND = 16  # so many rows' bonds are found at once
+BAND = 8192  # pixels whose bonds are found at once, in whole rows
 
 Colours = NDArray[Any]
 
@@ -46,9 +46,10 @@ def bonds_of(colours: Colours, inside: NDArray[np.bool_], beta: float) -> Bonds:
     bytewise = colours.dtype.itemsize == 1 and colours.shape[2] == 1
     code, table = (_codes_of_differences if bytewise else _codes_of_steps)(colours.dtype, sharpness)
     right, down = (np.zeros(inside.shape, np.uint8 if bytewise else np.uint16) for _ in range(2))
-    for top in range(0, len(inside), BAND):
-        band, rows = inside[top : top + BAND + 1], colours[top : top + BAND + 1]
-        along = right[top : top + BAND]
+    rows_at_once = _rows_at_once(colours)
+    for top in range(0, len(inside), rows_at_once):
+        band, rows = inside[top : top + rows_at_once + 1], colours[top : top + rows_at_once + 1]
+        along = right[top : top + rows_at_once]
         along[:, :-1] = (code(rows[:, :-1], rows[:, 1:]) * (band[:, :-1] & band[:, 1:]))[: len(along)]
         down[top : top + len(band) - 1] = code(rows[:-1], rows[1:]) * (band[:-1] & band[1:])
     return Bonds(right, down, table)
@@ -78,8 +79,9 @@ def _codes_of_differences(dtype: np.dtype[Any], sharpness: float) -> Coding:
 
 def _codes_of_steps(dtype: np.dtype[Any], sharpness: float) -> Coding:
     """A code for each step of the bond's logarithm, and the table."""
-    fineness = STEPS / math.log(WEAKEST)
-    table = np.concatenate([[0], np.exp(np.arange(STEPS + 1) / fineness)])
+    fineness = np.float32(STEPS / math.log(WEAKEST))
+    table = np.exp(np.arange(-1, STEPS + 1, dtype=np.float32) / fineness)
+    table[0] = 0
 
     def code(here: Colours, there: Colours) -> NDArray[np.uint16]:
         square = np.zeros(here.shape[:2])
@@ -89,7 +91,7 @@ def _codes_of_steps(dtype: np.dtype[Any], sharpness: float) -> Coding:
             bonds = np.where(np.isfinite(square), np.exp(-sharpness * _fraction(dtype) ** 2 * square), 0) + WEAKEST
         return (1.5 + np.maximum(fineness * np.log(bonds), 0)).astype(np.uint16)
 
-    return code, table.astype(np.float32)
+    return code, table
 
 
 def _fraction(dtype: np.dtype[Any]) -> float:
@@ -97,9 +99,15 @@ def _fraction(dtype: np.dtype[Any]) -> float:
     return 1.0 if dtype.kind in "bf" else 1.0 / np.iinfo(dtype).max
 
 
+def _rows_at_once(colours: Colours) -> int:
+    width: int = colours.shape[1]
+    return max(1, BAND // max(1, width))
+
+
 def _spread(colours: Colours) -> float:
     """Standard deviation of all finite values, in two rounds over the rows."""
-    bands = [colours[top : top + BAND] for top in range(0, len(colours), BAND)]
+    rows_at_once = _rows_at_once(colours)
+    bands = [colours[top : top + rows_at_once] for top in range(0, len(colours), rows_at_once)]
     count, mean = 0, 0.0
     for band in bands:
         values = band[np.isfinite(band)].astype(np.float64)

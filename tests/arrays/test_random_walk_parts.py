@@ -201,6 +201,18 @@ def test_mazes_whose_walls_only_the_weakest_bonds_cross_equal_the_direct_solutio
 
 
 @needs_numba
+def test_a_maze_of_large_halls_settles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values of single precision never do here, of 32 bits behind the point only slowly where halls are many."""
+    random = np.random.default_rng(1)
+    pixels = (random.random((20, 30)) < 0.6).repeat(16, 0).repeat(16, 1)
+    labels = np.full(pixels.shape, -1, np.int32)
+    labels[random.integers(0, 320, 6), random.integers(0, 480, 6)] = np.arange(6) % 2
+    monkeypatch.setattr(walk_pixels, "MOST_ITERATIONS", 60)
+    monkeypatch.setattr(front, "solve_directly", lambda *_: pytest.fail("the walk did not settle"))
+    assert random_walk(pixels, labels, 2, beta=1000.0).any()
+
+
+@needs_numba
 def test_a_chain_of_plains_joined_by_the_weakest_bonds_is_a_straight_line() -> None:
     """Stripes so different that only 1e-10 joins them: 150 plains of 60 pixels, seeds in the first and the last.
 

@@ -101,7 +101,7 @@ def test_walks_stay_in_the_region_and_off_pixels_that_are_not_finite() -> None:
     region = np.ones((12, 30), bool)
     region[5, :15] = False
     labels = np.full((12, 30), -1, np.int32)
-    labels[0, 0], labels[11, 0], labels[5, 2] = 0, 1, 2
+    labels[0, 0], labels[11, 0], labels[5, 2], labels[5, 9] = 0, 1, 2, 0
     found = random_walk(pixels, labels, 3, region=region)
     outside = ~region | ~np.isfinite(pixels)
     outside[:, 20:] = True
