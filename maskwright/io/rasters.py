@@ -30,7 +30,7 @@ from maskwright.io.slabs import Slab
 from maskwright.io.tiff_header import check_is_file, read_tiff_header
 from maskwright.types import Grid, Image
 
-CACHE_BYTES = 96 << 20
+CACHE_BYTES = 128 << 20
 """What GDAL may keep of blocks it has read; without a bound it takes 5 % of the machine."""
 
 BLOCK = 512

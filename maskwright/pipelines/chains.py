@@ -30,7 +30,7 @@ from maskwright.pipelines.making import Chain, Part
 from maskwright.pipelines.recipe import USUAL_WINDOW, MethodCall, Predict, Recipe
 from maskwright.types import Hint, Image, Mask, Sample
 
-STRIP_BYTES = 128 << 20
+STRIP_BYTES = 256 << 20
 """What the scores of a strip of windows may take."""
 
 SAME_SIZE = 0.02
