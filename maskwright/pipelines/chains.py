@@ -31,7 +31,7 @@ from maskwright.pipelines.recipe import USUAL_WINDOW, MethodCall, Predict, Recip
 from maskwright.types import Hint, Image, Mask, Sample
 
 STRIP_BYTES = 256 << 20
-"""What the scores of a strip of windows may take."""
+"""What the scores of a strip of windows may take; half as much where they are resampled, for then all are held."""
 
 SAME_SIZE = 0.02
 """Pixels on the ground this much larger or smaller than those a model was trained on are shown to it as they are."""
@@ -127,7 +127,8 @@ class Predicted:
         if window is None:
             window, overlap, piece = _whole(seen), 0, max(piece or 0, *seen.grid.shape)
         if piece is None:
-            piece = max(math.isqrt(STRIP_BYTES // (4 * len(self.segmenter.class_names))), 2 * window)
+            allowed = STRIP_BYTES if seen is image else STRIP_BYTES // 2
+            piece = max(math.isqrt(allowed // (4 * len(self.segmenter.class_names))), 2 * window)
         keep_freed_memory()
         with getattr(self.segmenter, "one_thread", nullcontext)():
             yield from predict_pieces(
