@@ -154,21 +154,17 @@ def _tokens_compiled(
 ) -> int:  # pragma: no cover - compiled
     """Fills `found` and the four tables `counts`: one alone would wait for itself where a byte comes often."""
     length, one, count, at = np.uint64(len(line)), np.uint64(1), np.uint64(0), np.uint64(0)
-    two, three = np.uint64(2), np.uint64(3)
     while at < length:
         value = line[at]
         found[count] = value
-        counts[at & three, value] += 1
+        counts[at & np.uint64(3), value] += 1
         count += one
-        at += one
-        if at + three > length or line[at] != value or line[at + one] != value or line[at + two] != value:
-            continue  # no run that could be told, which is nearly always so
-        after = at + three
+        after = at + one
         while after < length and line[after] == value:
             after += one
-        left = after - at
+        left = after - at - one
         at = after
-        while left >= three:
+        while left >= np.uint64(3):
             run = min(left, np.uint64(258))
             found[count] = np.uint64(256) + run
             counts[0, 257 + kinds[run]] += 1
