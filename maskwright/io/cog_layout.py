@@ -1,9 +1,8 @@
-"""Tiled TIFFs become one cloud-optimised GeoTIFF: headers first, then tiles, packed as they are or now.
+"""Tiled TIFFs become one cloud-optimised GeoTIFF: headers first, then tiles, which stay packed as they are.
 
 A COG is a TIFF in a certain order: what it says of every level, then the tiles of the smallest level, and those of
 the full picture last. A tile stands between its size and its last four bytes, and a note behind the first bytes says
-so (GDAL's "structural metadata"): a reader gets any tile of any level in one go. The order is made here; and bytes that
-hardly repeat are packed here, quicker than GDAL would.
+so (GDAL's "structural metadata"): a reader gets any tile of any level in one go. Only the order is made here.
 """
 
 from __future__ import annotations
@@ -11,25 +10,17 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from itertools import islice, repeat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.arrays.packed import packed
-
-SUBFILE, WIDTH, HEIGHT, PACKING, PREDICTOR, TILE_WIDTH, OFFSETS, SIZES = 254, 256, 257, 259, 317, 322, 324, 325
+SUBFILE, WIDTH, HEIGHT, OFFSETS, SIZES = 254, 256, 257, 324, 325
 SMALLER = 1
 """What the tag SUBFILE says of a level that is not the full picture."""
-SHORT, LONG, LONG8 = 3, 4, 16
-DEFLATE, DIFFERENCES = 8, 2
-AT_ONCE, SIDE_BY_SIDE = 64, 2
-"""How many tiles are held while they are packed, and in how many threads."""
+LONG, LONG8 = 4, 16
 SIZE_OF = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value of each kind that TIFF knows."""
 LEADER, TRAILER = 4, 4
@@ -70,24 +61,17 @@ CLASSIC = _Form("<2sHI", "<H", "<HHI4s", "<I", 4)
 BIG = _Form("<2sHHHQ", "<Q", "<HHQ8s", "<Q", 8)
 
 
-def write_cog(target: Path, sources: Sequence[tuple[Path, tuple[int, int]]], *, pack: bool = False) -> None:
+def write_cog(target: Path, sources: Sequence[tuple[Path, tuple[int, int]]]) -> None:
     """Write the COG of tiled little-endian TIFFs and the (height, width) that counts of each, from their upper left.
 
     The first is the picture; each one after it is a level of half the size. Sources are as large as their tiles: what
-    lies beyond the height and width is there, in tiles at the edge, and nobody sees it. With `pack` they are of one
-    band of bytes, as they are, and their differences are packed here, into a file beside the target that goes again.
+    lies beyond the height and width is there, in tiles at the edge, and nobody sees it.
     """
     levels = [read_level(path) for path, _ in sources]
     for level, (_, (height, width)) in zip(levels, sources, strict=True):
         level.tags[HEIGHT], level.tags[WIDTH] = ((LONG, 1, struct.pack("<I", side)) for side in (height, width))
     for level in levels[1:]:
         level.tags[SUBFILE] = (LONG, 1, struct.pack("<I", SMALLER))
-    spool = target.with_name(f"{target.stem}-packed.tif")
-    with _packed_levels(levels, spool) if pack else nullcontext(levels) as ready:
-        _write(target, ready)
-
-
-def _write(target: Path, levels: Sequence[Level]) -> None:
     form = CLASSIC
     places, end = _placed(levels, form)
     if end >= MOST:
@@ -97,40 +81,7 @@ def _write(target: Path, levels: Sequence[Level]) -> None:
         for part in _headers(levels, places, form):
             file.write(part)
         for level in reversed(levels):
-            for tile in _tiles(level):
-                if tile:
-                    file.write(struct.pack("<I", len(tile)) + tile + tile[-TRAILER:])
-
-
-@contextmanager
-def _packed_levels(levels: Sequence[Level], spool: Path) -> Iterator[list[Level]]:
-    try:
-        with spool.open("wb") as file, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            ready = [_packed_level(level, file, pool) for level in levels]
-        yield ready
-    finally:
-        spool.unlink(missing_ok=True)
-
-
-def _packed_level(level: Level, file: BinaryIO, pool: ThreadPoolExecutor) -> Level:
-    """Write the tiles of a level, packed, at the end of a file; where they lie there, and tags that say how."""
-    (width,) = _numbers(level.tags[TILE_WIDTH]).tolist()
-    waiting, start = _tiles(level), file.tell()
-    sizes: list[int] = []
-    while some := list(islice(waiting, AT_ONCE)):
-        sizes += [file.write(tile) for tile in pool.map(_packed_differences, some, repeat(width))]
-    ends = start + np.cumsum(np.array(sizes, np.int64))
-    kinds = {PACKING: DEFLATE, PREDICTOR: DIFFERENCES}
-    tags = level.tags | {tag: (SHORT, 1, struct.pack("<H", kind)) for tag, kind in kinds.items()}
-    return replace(level, path=Path(file.name), tags=tags, offsets=ends - sizes, sizes=np.array(sizes, np.int64))
-
-
-def _packed_differences(tile: bytes, width: int) -> bytes:
-    """A tile of bytes as the differences of each to the one before it in its row, packed."""
-    rows = np.frombuffer(tile, np.uint8).reshape(-1, width)
-    changes = rows.copy()
-    changes[:, 1:] -= rows[:, :-1]
-    return packed(changes.reshape(-1))
+            _copy_tiles(level, file)
 
 
 def read_level(path: Path) -> Level:
@@ -212,14 +163,14 @@ def _directory(tags: dict[int, tuple[int, int, bytes]], at: int, after: int, for
     return directory.ljust(_even(len(directory)), b"\0") + b"".join(values)
 
 
-def _tiles(level: Level) -> Iterator[bytes]:
-    """The tiles of a level as they lie in its file, empty where it has none."""
+def _copy_tiles(level: Level, file: BinaryIO) -> None:
     with level.path.open("rb") as source:
         for offset, size in zip(level.offsets.tolist(), level.sizes.tolist(), strict=True):
-            source.seek(offset)
-            if len(tile := source.read(size)) < size:
-                raise _lost()
-            yield tile
+            if size:
+                source.seek(offset)
+                if len(tile := source.read(size)) < size:
+                    raise _lost()
+                file.write(struct.pack("<I", size) + tile + tile[-TRAILER:])
 
 
 def _lost() -> OSError:

@@ -268,8 +268,7 @@ class RasterWriter:
             writer.write(Window(0, 0, 512, 512), class_ids)
 
     Pixels nobody writes hold nodata, or 0. Memory stays within GDAL's cache, `CACHE_BYTES`, whatever the size. Pieces
-    may come in any order and from one thread at a time; which order makes no difference to a COG's bytes. A COG of one
-    band of bytes without colours lies beside it as it is, not packed, until all is written.
+    may come in any order and from one thread at a time; which order makes no difference to a COG's bytes.
     """
 
     def __init__(
@@ -396,16 +395,9 @@ class RasterWriter:
             dataset.update_tags(**self.tags)
         return dataset
 
-    @property
-    def _is_packed_last(self) -> bool:
-        """Whether these are shares and the like, which we pack quicker than GDAL when all is written."""
-        return self.cog and self.colors is None and self.bands == 1 and self.dtype == np.uint8
-
     def _settings(self, height: int, width: int) -> dict[str, Any]:
         """How a level of the raster, of any size, is laid out and packed."""
         size = {"height": height, "width": width, "count": self.bands, "dtype": self.dtype, "nodata": self.nodata}
-        if self._is_packed_last:
-            return TILED | size | {"compress": "none"}
         if self.colors is not None or self.dtype.itemsize > 4:
             return TILED | size | IDS
         return TILED | size | (REAL if self.dtype.kind == "f" else WHOLE)
@@ -427,7 +419,7 @@ class RasterWriter:
             draft.replace(self._final)
             return
         with self._levels(draft) as levels:
-            write_cog(self._final, levels, pack=self._is_packed_last)
+            write_cog(self._final, levels)
 
     @contextlib.contextmanager
     def _levels(self, draft: Path) -> Iterator[list[tuple[Path, tuple[int, int]]]]:
