@@ -1,5 +1,5 @@
 """What a network learns from masks of points: `python -m benchmarks.learned DATA [--points 5 20 100] [--most 8] [--only
-without] [--json FILE]`.
+without] [--set KEY=VALUE ...] [--json FILE]`.
 
 Sets, points, pictures, scores and intervals are those of `benchmarks.points`. Two questions, each with its forest:
 
@@ -8,8 +8,9 @@ Sets, points, pictures, scores and intervals are those of `benchmarks.points`. T
 - pictures of a group nobody put a point on: `point_forest` that learned from the other groups, and a network learned
   from the masks that this forest made of the other groups, and from their points. Neither saw any of the group.
 
-Groups are videos (animals), columns of the satellite picture (buildings), else every fourth picture. `SETTINGS` are the
-same everywhere. Gains are differences of mean IoU, with a 95 % interval by picture (animals: by video).
+Groups are videos (animals), columns of the satellite picture (buildings), else every fourth picture. The network, its
+settings and the windows it is shown are those of the recipe `points_learned`, the same everywhere. Gains are
+differences of mean IoU, with a 95 % interval by picture (animals: by video).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from benchmarks.machine import machine
 from benchmarks.points import NAMES, Labelled, collection
@@ -34,18 +36,24 @@ from maskwright.io.masks import write_mask
 from maskwright.methods.catalogue import make_method
 from maskwright.metrics.intervals import bootstrap
 from maskwright.metrics.overlap import Overlap
+from maskwright.pipelines.chains import Predicted, usual_windows
 from maskwright.pipelines.making import fused
-from maskwright.pipelines.recipe import Fuse
-from maskwright.tiled import predict_mask
+from maskwright.pipelines.recipe import Fuse, Predict, read_recipe, shipped_recipe
 from maskwright.types import Mask
 
-SETTINGS: dict[str, Any] = {
-    "width": 12, "crop": 128, "batch": 4, "steps": 250, "light": "both", "point_weight": 0.0,
-    "affinity": 0.0, "split": "none", "score_every": 250, "class_names": NAMES,
-}  # fmt: skip
 SIDES = {"nuclei": 320, "herbarium": 320, "animals": 256, "buildings": 256}
 FOLDS = 4
 GAINS = {"network": "forest", "both": "forest", "unseen network": "unseen forest", "unseen both": "unseen forest"}
+
+
+def recipe_settings() -> dict[str, Any]:
+    """What the shipped recipe says about learning."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recipe.yaml"
+        path.write_text(shipped_recipe("points_learned"), encoding="utf-8")
+        train = read_recipe(path).train
+    assert train is not None
+    return dict(train.settings)
 
 
 def groups_of(name: str, pictures: Sequence[Labelled]) -> list[str]:
@@ -72,7 +80,8 @@ def learned(
         write_mask(folder / f"{each.sample.name}.png", mask)
         samples.append(dataclasses.replace(each.sample, mask_paths=(folder / f"{each.sample.name}.png",)))
     segmenter = make_method("train_semantic", settings)(samples)
-    return [predict_mask(segmenter, read_image(each.sample.image_path)) for each in asked]
+    label = Predicted(segmenter, **dataclasses.asdict(usual_windows(segmenter, Predict())))
+    return [label(read_image(each.sample.image_path), (), NAMES) for each in asked]
 
 
 def with_points(pictures: Sequence[Labelled], folder: Path, settings: dict[str, Any]) -> dict[str, list[Mask]]:
@@ -139,10 +148,12 @@ def main() -> int:
     parser.add_argument("--points", nargs="+", type=int, default=[5, 20, 100])
     parser.add_argument("--most", type=int, default=8)
     parser.add_argument("--only", choices=["with", "without"], help="pictures with points, or groups without, only")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings other than the recipe's")
     parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--json", type=Path, help="written after every row")
     arguments = parser.parse_args()
-    settings = {**SETTINGS, "random_state": arguments.random_state}
+    other = {key: yaml.safe_load(value) for key, value in (each.split("=", 1) for each in arguments.set)}
+    settings = {**recipe_settings(), **other, "class_names": NAMES, "random_state": arguments.random_state}
     rows: list[dict[str, Any]] = []
     for count in arguments.points:
         for name in arguments.sets:
