@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 from scipy.special import log_softmax
 
+from maskwright.arrays import calibrate
 from maskwright.arrays.calibrate import at_temperature, isotonic, reliability, temperature
 
 
@@ -22,6 +23,22 @@ def test_isotonic_equals_scikit_learn(count: int, state: int) -> None:
     theirs = IsotonicRegression(out_of_bounds="clip").fit(claim, right.astype(float), sample_weight=weight)
     asked = np.linspace(-0.2, 1.2, 101)
     np.testing.assert_allclose(isotonic(claim, right, weight)(asked), theirs.predict(asked), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["rising", "falling", "noise", "ties", "one level"])
+def test_isotonic_in_spans_is_isotonic_at_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    claim = np.round(rng.random(5000), 2) if kind == "ties" else rng.random(5000)
+    claim = np.full(5000, 0.5) if kind == "one level" else claim
+    chance = {"rising": claim, "falling": 1 - claim}.get(kind, np.full(5000, 0.5))
+    right, weight = rng.random(5000) < chance, rng.integers(0, 4, 5000)
+    claim[::50] = np.nan
+    once = isotonic(claim, right, weight)
+    monkeypatch.setattr(calibrate, "FEW", 100)
+    assert len(calibrate._spans(claim)) == {"one level": 2}.get(kind, 16)
+    spans = isotonic(claim, right, weight)
+    np.testing.assert_array_equal(spans.claimed, once.claimed)
+    np.testing.assert_allclose(spans.measured, once.measured, rtol=1e-12)
 
 
 def test_isotonic_leaves_out_nan_and_weightless_entries() -> None:

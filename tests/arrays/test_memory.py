@@ -217,6 +217,7 @@ CASES: dict[str, tuple[Callable[..., Any], Callable[[Scene], tuple[Any, ...]]]] 
     "most_likely": (most_likely, lambda s: (s.soft, s.sure > 0)),
     # As many numbers are held as confidences differ, says its docstring: so they are rounded.
     "isotonic": (calibrate.isotonic, lambda s: (np.round(s.sure, 3), s.noise)),
+    "isotonic of all different": (calibrate.isotonic, lambda s: (s.soft, s.soft > 0.5)),
     "Isotonic": (calibrate.Isotonic(np.array([0.0, 1]), np.array([0.2, 0.9])), lambda s: (s.sure,)),
     "temperature": (calibrate.temperature, lambda s: (s.points.astype(np.float32), s.truth)),
     "at_temperature": (lambda s: calibrate.at_temperature(s, 2.0), lambda s: (s.soft,)),
