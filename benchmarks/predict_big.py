@@ -19,12 +19,14 @@ All figures are picture pixels per second for the same windows, so the pixels ne
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import multiprocessing
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -164,10 +166,41 @@ def alone(work: Callable[..., float], *arguments: Any) -> dict[str, Any]:
 
 
 def _told(sender: Any, work: Callable[..., float], arguments: tuple[Any, ...]) -> None:
+    peak, done = [0], threading.Event()
+    watch = threading.Thread(target=_watch, args=(peak, done))
+    watch.start()
     speed = work(*arguments)
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    done.set()
+    watch.join()
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     load = round(os.getloadavg()[0], 1)
-    sender.send({"mpx_per_s": round(speed / 1e6, 2), "peak_mb": round(sum(peaks) * 1024 / 1e6), "load": load})
+    sender.send({"mpx_per_s": round(speed / 1e6, 2), "peak_mb": round(max(own, *peak) / 1e6), "load": load})
+
+
+def _watch(peak: list[int], done: threading.Event) -> None:
+    """What this process and its children hold together at most, looked at four times a second.
+
+    Pages that several share count once: a child that has just been forked has none of its own, though its own peak is
+    that of its parent.
+    """
+    while not done.wait(0.25):
+        peak[0] = max(peak[0], sum(_held(each) for each in _family(os.getpid())))
+
+
+def _family(pid: int) -> list[int]:
+    children = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has ended
+            children += [int(each) for each in path.read_text().split()]
+    return [pid, *(each for child in children for each in _family(child))]
+
+
+def _held(pid: int) -> int:
+    with contextlib.suppress(OSError):  # a process that has ended
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return 1024 * int(line.split()[1])
+    return 0
 
 
 def digest(folder: Path, name: str) -> str:
