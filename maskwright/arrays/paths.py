@@ -103,7 +103,8 @@ def middle_way(region: NDArray[np.bool_], start: ArrayLike, goal: ArrayLike, sha
     """Places (n, 2) at `shares` (0..1, counted from the start) of the shortest way between two places of a region.
 
     Where several ways are equally short, their middle; where that lies outside the region, the pixel of a way that is
-    nearest to it. A start or goal outside the region, or two that no way connects, give no places (0, 2).
+    nearest to it. A start or goal outside the region, or two that no way connects, give no places (0, 2). Some 25 bytes
+    are held for each pixel of the box of all ways up to a fifth longer than straight on, and of more where need be.
 
     >>> middle_way(np.ones((3, 9), bool), (1, 0), (1, 8), [0.25, 0.5]).tolist()
     [[1.0, 2.0], [1.0, 4.0]]
