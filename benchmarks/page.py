@@ -29,8 +29,8 @@ the factor sets it against all that goes in and comes out, and three is the most
 - A factor in bold is above three, and says why; scratch of up to {few_mb} MB is left out, for it does not grow with the
   input. `tests/arrays/test_memory.py` holds every kernel of this floor to three times its inputs and outputs, inputs
   counted as held. Beyond that are ways through a region where it is one byte a pixel and what comes out is a few
-  numbers: the end of a tail (`farthest_behind`) takes some 26 bytes for each pixel of the box it lies in, a way between two
-  places (`middle_way`) some 25 for each pixel of the box it may lead through. `random_walk` needs 20 to 29 for each
+  numbers: the end of a tail (`farthest_behind`) takes some 26 bytes for each pixel of the box it lies in, a way between
+  two places (`middle_way`) some 25 for each pixel of the box it may lead through. `random_walk` needs 20 to 29 for each
   pixel beside inputs and result, which is too much only where labels have one byte and two classes are asked for.
 - `components` and `fill_holes` are made for masks; on pure noise with half a million regions holes take three times
   scipy's time.
