@@ -57,8 +57,8 @@ def isotonic(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | Non
 
     `confidence`, `correct` (booleans or 0..1) and `weights` are (n,). Equal confidences are one point with their
     weighted mean. Entries with a nan, or without weight, are left out; nothing left is a ValueError. Many are fitted
-    a span of confidences at a time, and what comes of the spans together: that gives the same curve, and six bytes
-    are held for each *different* confidence instead of 90.
+    a span of confidences at a time, and what comes of the spans together: that gives the same curve, and some
+    seven bytes are held for each *different* confidence instead of 90.
 
     >>> curve = isotonic([0.1, 0.2, 0.3, 0.4], [0, 1, 0, 1])
     >>> curve.measured.tolist(), curve(np.array([0.0, 0.25, 0.35])).tolist()

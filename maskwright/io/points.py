@@ -34,7 +34,7 @@ def read_points(
 
     With `pictures` every name must be one of them and every point inside its picture. All problems of a file are told
     at once, each with its line. A picture whose size cannot be read is not checked here: it fails when it is read.
-    Points of several classes on one pixel are all read, with a warning: in masks the first one keeps the pixel.
+    Points of several classes on one pixel are all read, with a warning: a mask can hold only one of them.
     """
     is_placed = holds_places(path)
     rows = _placed(path, pictures) if is_placed else read_rows(path)
@@ -143,7 +143,7 @@ def _warn_of_disputes(rows: Mapping[str, list[tuple[PointRow, int]]], points: Ma
         first = disputed[0]
         _log.warning(
             "%s: %d of its points lie on a pixel that an earlier point gives another class, first %r at x=%g, y=%g; "
-            "in masks the earlier one keeps the pixel: correct or remove one of each",
+            "a mask has one class a pixel: correct or remove one of each",
             first.where, len(disputed), first.class_name, first.col, first.row,
         )  # fmt: skip
 
